@@ -1,0 +1,1 @@
+"""The bus: one door in, one straight pipeline, one journal."""

@@ -1,0 +1,212 @@
+"""Every way in which the bus itself can fail, as classes that carry facts.
+
+Raised anywhere below the pipeline; turned into a fault, an HTTP status and a disposition by `esb/faults.py`
+alone. No message quotes a payload or an unmasked identifier.
+"""
+
+from __future__ import annotations
+
+
+class EsbError(Exception):
+    """The root of the bus's own errors."""
+
+    def __init__(self, reason: str, *, path: str | None = None) -> None:
+        """`reason`: a technical phrase; `path`: JSON pointer into the caller's request, where one is at fault."""
+        super().__init__(reason)
+        self.reason = reason
+        self.path = path
+
+
+# --- configuration ---------------------------------------------------------------------------------------
+
+
+class ConfigurationError(EsbError):
+    """Something an operator wrote cannot be used."""
+
+
+class RoutesInvalid(ConfigurationError):
+    """`routes.yaml` or an adapter's files hold errors; `findings` lists all of them, each with file and line."""
+
+    def __init__(self, findings: tuple[object, ...]) -> None:
+        """`findings`: `esb.model.Finding` values, at least one of severity `error`."""
+        super().__init__("; ".join(str(finding) for finding in findings))
+        self.findings = findings
+
+
+class CatalogMismatch(ConfigurationError):
+    """A contract file is not the one that `schemas/CATALOG.sha256` pins."""
+
+
+class SettingInvalid(ConfigurationError):
+    """A setting is unknown or has a value that cannot be used."""
+
+
+# --- the caller's fault ----------------------------------------------------------------------------------
+
+
+class Refused(EsbError):
+    """The request will not run."""
+
+
+class NotIdentified(Refused):
+    """Who is calling could not be established."""
+
+
+class NotPermitted(Refused):
+    """The caller has no grant for this route and purpose."""
+
+
+class RouteUnknown(Refused):
+    """No such route, for this caller."""
+
+
+class RequestInvalid(Refused):
+    """The request does not fit the route's schema; `path` says where."""
+
+
+class RequestMalformed(Refused):
+    """The body cannot be read at all: not JSON, not UTF-8, wrong shape of the envelope."""
+
+
+class RequestTooLarge(Refused):
+    """The body is over the route's limit."""
+
+    def __init__(self, *, max_bytes: int) -> None:
+        """`max_bytes`: the limit that was passed."""
+        super().__init__(f"body is over {max_bytes} bytes")
+        self.max_bytes = max_bytes
+
+
+class ContentTypeUnsupported(Refused):
+    """The body is of a type that no codec reads."""
+
+
+class Duplicate(Refused):
+    """A message id that was used before, with another body."""
+
+
+class MessageUnknown(Refused):
+    """No such message, for this caller."""
+
+
+class Expired(Refused):
+    """The request's `expires_at` has passed."""
+
+
+# --- the agency's side -----------------------------------------------------------------------------------
+
+
+class AgencyError(EsbError):
+    """A call to an agency did not give a usable answer."""
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        agency: str,
+        operation: str = "",
+        agency_code: str | None = None,
+        agency_message: str | None = None,
+    ) -> None:
+        """`agency_code` and `agency_message` are the agency's own words where it gave any."""
+        super().__init__(reason)
+        self.agency = agency
+        self.operation = operation
+        self.agency_code = agency_code
+        self.agency_message = agency_message
+
+
+class AgencyUnreachable(AgencyError):
+    """Nothing was sent: no connection, so the agency did nothing."""
+
+
+class AgencyTimeout(AgencyError):
+    """Bytes were sent and no whole answer came: the effect is unknown."""
+
+
+class AgencyRejected(AgencyError):
+    """The agency answered with a business refusal."""
+
+
+class AgencyFault(AgencyError):
+    """The agency answered with a technical fault of its own."""
+
+
+class ReplyUnproven(AgencyError):
+    """The answer is unsigned, wrongly signed, stale, replayed or from the wrong key."""
+
+
+class ReplyInvalid(AgencyError):
+    """The answer is proven (or needs no proof) and breaks the agency's own contract."""
+
+
+class RequestUnencodable(AgencyError):
+    """What the route made of the request does not fit the agency's contract; the route's mapping is at fault."""
+
+
+class ContractViolation(EsbError):
+    """A document does not fit its contract; `path` is a slash-separated element path, adapters map it to their side."""
+
+
+# --- the bus's own limits --------------------------------------------------------------------------------
+
+
+class Saturated(EsbError):
+    """The bus refuses work to protect itself or an agency; nothing was sent."""
+
+    def __init__(self, reason: str, *, agency: str | None = None, retry_after_s: float = 1.0) -> None:
+        """`retry_after_s`: when a retry has a chance."""
+        super().__init__(reason)
+        self.agency = agency
+        self.retry_after_s = retry_after_s
+
+
+class BreakerOpen(Saturated):
+    """The agency failed often enough that calls are held back for a while."""
+
+
+class Throttled(Saturated):
+    """The rate or concurrency limit of the agency, route or caller is reached."""
+
+
+class AgencyPaused(Saturated):
+    """An operator paused the agency, or it is in a maintenance window."""
+
+
+class DeadlineExceeded(Saturated):
+    """No time is left for a (further) attempt; nothing is in flight."""
+
+
+# --- storage, broker, processes --------------------------------------------------------------------------
+
+
+class StorageError(EsbError):
+    """The journal cannot be used."""
+
+
+class JournalUnavailable(StorageError):
+    """The journal cannot be written or read now; nothing may run."""
+
+
+class JournalTampered(StorageError):
+    """The journal's chain does not hold."""
+
+
+class LeaseLost(StorageError):
+    """Another worker finished or took over this exchange; this worker's result is dropped."""
+
+
+class BrokerError(EsbError):
+    """RabbitMQ cannot be used."""
+
+
+class BrokerUnavailable(BrokerError):
+    """No connection to the broker."""
+
+
+class PublishUnconfirmed(BrokerError):
+    """The broker did not confirm, or returned, a message."""
+
+
+class ProcessError(EsbError):
+    """A long-running route failed in a step."""

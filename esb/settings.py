@@ -1,0 +1,127 @@
+"""Every setting of the bus, declared once; read once from `ESB_…` variables and `esb.yaml`, then passed down.
+
+`esb doctor --settings` prints this table. The only module that reads the environment.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from ruamel.yaml import YAML, YAMLError
+
+from esb.errors import SettingInvalid
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an operator can set. A field `http` is `ESB_HTTP` in the environment and `http:` in `esb.yaml`."""
+
+    http: str = "127.0.0.1:8080"
+    https: str = ""
+    tls_certificate: str = ""
+    tls_key: str = ""
+    home: str = "var"
+    routes: str = "routes.yaml"
+    adapters: str = "adapters/agencies"
+    schemas: str = "schemas"
+    environment: str = "simulated"
+    endpoints: dict[str, str] = {}
+    database_url: str = ""
+    broker_url: str = ""
+    audience: str = "esb"
+    node: str = "node1"
+    key_passphrase: str = ""
+    journal_window_ms: float = 2.0
+    checkpoint_every_s: float = 60.0
+    inbox_redeliver_s: float = 30.0
+    max_body_bytes: int = 5 * 1024 * 1024
+    max_in_flight: int = 512
+    shutdown_grace_s: float = 20.0
+    log_level: str = "info"
+
+
+DESCRIPTIONS: Mapping[str, str] = {
+    "http": "address of the plain HTTP listener, host:port; empty: none",
+    "https": "address of the mutual-TLS listener, host:port; empty: none",
+    "tls_certificate": "PEM file of the server's certificate chain, for `https`",
+    "tls_key": "PEM file of the server's private key, for `https`",
+    "home": "folder for state: journal, keys, sockets of running workers",
+    "routes": "the deployment file",
+    "adapters": "folder with one folder per agency",
+    "schemas": "folder with the contracts and CATALOG.sha256",
+    "environment": "which endpoint of each adapter is called: simulated, test or live",
+    "endpoints": "endpoint per agency that overrides its manifest: agency=url,agency=url",
+    "database_url": "postgresql://… for the journal; empty: SQLite under `home`",
+    "broker_url": "amqp://… of RabbitMQ; empty: delivery in process",
+    "audience": "the name of this bus, which callers' tokens must be made out for",
+    "node": "name of this machine in leases and hash chains; unique per database",
+    "key_passphrase": "passphrase of private keys on disk; empty: keys are protected by file mode alone",
+    "journal_window_ms": "how long a journal commit waits for others to share it",
+    "checkpoint_every_s": "how often the heads of the hash chains are signed",
+    "inbox_redeliver_s": "when an unacknowledged inbox reply is handed out again",
+    "max_body_bytes": "largest request body of any route",
+    "max_in_flight": "exchanges that one worker runs at a time; more get 503",
+    "shutdown_grace_s": "how long a stopping worker finishes what it accepted",
+    "log_level": "debug, info, warning or error",
+}
+
+SECRET = frozenset({"key_passphrase", "database_url", "broker_url"})
+"""Settings whose value is never printed."""
+
+
+def load(environ: Mapping[str, str] | None = None, *, file: Path | None = None) -> Settings:
+    """The settings: defaults, then `esb.yaml` (or `ESB_CONFIG`), then the environment.
+
+    Raises:
+        SettingInvalid: an unknown name (with the likely one) or a value of the wrong type.
+    """
+    env = os.environ if environ is None else environ
+    path = file or Path(env.get("ESB_CONFIG", "esb.yaml"))
+    values: dict[str, Any] = {**_from_file(path), **_from_environment(env)}
+    for name in values:
+        if name not in DESCRIPTIONS:
+            raise SettingInvalid(f"unknown setting {name!r}{_did_you_mean(name)}")
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingInvalid(str(error)) from error
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except YAMLError as error:
+        raise SettingInvalid(f"{path} is not YAML: {str(error).splitlines()[0]}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise SettingInvalid(f"{path} must hold `name: value` lines")
+    return content
+
+
+def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key, text in env.items():
+        if not key.startswith("ESB_") or key == "ESB_CONFIG":
+            continue
+        name = key.removeprefix("ESB_").lower()
+        values[name] = _pairs(text) if name == "endpoints" else text
+    return values
+
+
+def _pairs(text: str) -> dict[str, str]:
+    pairs = [item.partition("=") for item in text.split(",") if item]
+    if not all(separator for _, separator, _ in pairs):
+        raise SettingInvalid("ESB_ENDPOINTS must read agency=url,agency=url")
+    return {name.strip(): url.strip() for name, _, url in pairs}
+
+
+def _did_you_mean(name: str) -> str:
+    near = difflib.get_close_matches(name, DESCRIPTIONS, n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
