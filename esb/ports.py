@@ -267,12 +267,17 @@ class Journal(Protocol):
     ) -> StoredExchange | None:
         """Record RECEIVED and take the lease (`lease_s` None: leave it for whoever claims it first).
 
-        Returns None when the exchange is new. When `(caller, message_id)` exists already nothing is written and
-        the stored exchange is returned; the caller of this method compares `body_sha256` and route.
+        Returns None when the exchange is new. When `(caller, message_id)` exists already the claims are used up all
+        the same, nothing else is written and the stored exchange is returned; the caller of this method compares
+        `body_sha256` and route.
 
         Raises:
             MessageReplayed: one of `claims` was used before; nothing is written.
         """
+        ...
+
+    async def claim(self, claims: Sequence[Claim]) -> None:
+        """Use up claims for a call that is not an exchange. Raises MessageReplayed, and then none is used."""
         ...
 
     async def begin_call(self, caller: CallerName, message_id: MessageId) -> None:
