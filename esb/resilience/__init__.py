@@ -1,0 +1,1 @@
+"""What keeps one agency's trouble from becoming everybody's: deadline, breaker, throttle, retry, idempotency."""
