@@ -262,10 +262,13 @@ class Journal(Protocol):
         exchange: ReceivedExchange,
         *,
         lease_s: float | None,
+        not_before: datetime | None = None,
         claims: Sequence[Claim] = (),
         outgoing: Sequence[Outgoing] = (),
     ) -> StoredExchange | None:
         """Record RECEIVED and take the lease (`lease_s` None: leave it for whoever claims it first).
+
+        `claim_work` does not hand it out before `not_before`; `take_over` does.
 
         Returns None when the exchange is new. When `(caller, message_id)` exists already the claims are used up all
         the same, nothing else is written and the stored exchange is returned; the caller of this method compares
@@ -301,8 +304,16 @@ class Journal(Protocol):
         """Record PARKED and release the lease. Raises LeaseLost."""
         ...
 
-    async def postpone(self, caller: CallerName, message_id: MessageId, *, until: datetime, reason: str) -> None:
-        """Record POSTPONED and release the lease; nobody can claim it before `until`. Raises LeaseLost."""
+    async def postpone(
+        self,
+        caller: CallerName,
+        message_id: MessageId,
+        *,
+        until: datetime,
+        reason: str,
+        outgoing: Sequence[Outgoing] = (),
+    ) -> None:
+        """Record POSTPONED and release the lease; `claim_work` does not hand it out before `until`. Raises LeaseLost."""
         ...
 
     async def refuse(self, refusal: Refusal, *, outgoing: Sequence[Outgoing] = ()) -> None:
@@ -315,10 +326,12 @@ class Journal(Protocol):
         """Record a message that cannot even be read, directly as PARKED. False when it is there already."""
         ...
 
-    async def claim_work(self, *, lease_s: float, limit: int) -> Sequence[StoredExchange]:
+    async def claim_work(
+        self, *, lease_s: float, limit: int, routes: Sequence[RouteId] | None = None
+    ) -> Sequence[StoredExchange]:
         """Lease up to `limit` RECEIVED exchanges that nobody holds (or whose lease lapsed), oldest first.
 
-        Two claimers never get the same exchange while the lease lasts.
+        `routes` None means any route. Two claimers never get the same exchange while the lease lasts.
         """
         ...
 
