@@ -81,6 +81,23 @@ class ContentTypeUnsupported(Refused):
     """The body is of a type that no codec reads."""
 
 
+class ReplyTypeUnsupported(Refused):
+    """The caller accepts only types that no codec writes."""
+
+
+class MethodUnsupported(Refused):
+    """The address exists and does not answer this HTTP method."""
+
+    def __init__(self, *, allowed: tuple[str, ...]) -> None:
+        """`allowed`: the methods it does answer."""
+        super().__init__(f"only {', '.join(allowed)} here")
+        self.allowed = allowed
+
+
+class DoorFailed(EsbError):
+    """A door itself broke down over one call, outside of any exchange."""
+
+
 class Duplicate(Refused):
     """A message id that was used before, with another body."""
 
