@@ -1,0 +1,236 @@
+"""One exchange from an arrival to an outcome: one straight, typed function. Knows no door, no journal, no broker.
+
+`admit` is pure and decides whether anything may run; `run` asks the agency (or, for a gather, several) and never
+raises for what an agency does: every ending is an `Outcome`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from esb.errors import AgencyError, EsbError, Saturated
+from esb.faults import Disposition, fault_of, policy_of
+from esb.model import Fault, Source, Status
+from esb.ports import Arrival, Claim, Clock, StoredExchange
+from esb.resilience.deadline import Deadline
+from esb.resilience.guard import Guards
+from esb.resilience.retry import delays_s
+from esb.routes.table import CallRoute, GatherRoute, RouteTable
+from esb.stages.authenticate import Identified, authenticate, recall
+from esb.stages.authorise import authorise
+from esb.stages.call import call
+from esb.stages.normalise import Normalised, normalise
+from esb.stages.sign import sign
+from esb.stages.translate import translate
+from esb.stages.validate import Valid, revalidate, validate
+from esb.stages.verify import verify
+from security.errors import SecurityError
+from security.identity import CallerKeys
+
+BeforeSend = Callable[[], Awaitable[None]]
+"""Called once before the first byte of a call that must not be repeated leaves the bus."""
+
+AgencyCalled = Callable[[Source], None]
+"""Told of every agency call that ended, for metrics."""
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How an exchange ended. `park`: no reply yet, a person has to look, and why. `retryable`: later may be better."""
+
+    status: Status
+    data: Any = None
+    sources: tuple[Source, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    park: str | None = None
+    retryable: bool = False
+
+
+class Configuration(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reload exchanges as a whole: routes, callers' keys, and the guards of the agencies."""
+
+    table: RouteTable
+    caller_keys: CallerKeys
+    guards: Guards
+
+
+class Pipeline:
+    """The stages in their order, over the configuration that is in force when an exchange begins."""
+
+    def __init__(
+        self, configuration: Configuration, *, audience: str, clock: Clock, called: AgencyCalled = lambda _: None
+    ) -> None:
+        """`audience`: the name of this bus in callers' tokens."""
+        self.configuration = configuration
+        self._audience = audience
+        self._clock = clock
+        self._called = called
+
+    def identify(self, arrival: Arrival) -> Identified:
+        """Raises NotIdentified, TokenInvalid."""
+        configuration = self.configuration
+        return authenticate(
+            arrival.credentials,
+            keys=configuration.caller_keys,
+            is_caller=configuration.table.callers.__contains__,
+            audience=self._audience,
+            now=self._clock(),
+        )
+
+    def admit(self, identified: Identified, arrival: Arrival, *, message_id: str) -> Valid:
+        """The permitted question of this arrival. Raises Refused."""
+        authorised = authorise(identified, table=self.configuration.table, route_id=arrival.route)
+        return validate(authorised, arrival, message_id=message_id, now=self._clock())
+
+    def readmit(self, stored: StoredExchange) -> Valid:
+        """The question of an exchange the journal holds, under the configuration of now. Raises Refused."""
+        authorised = authorise(recall(stored), table=self.configuration.table, route_id=stored.request.route)
+        return revalidate(authorised, stored, now=self._clock())
+
+    async def run(self, valid: Valid, *, before_send: BeforeSend | None = None) -> Outcome:
+        """Ask the agency or agencies of the route, within the route's deadline."""
+        route = valid.authorised.route
+        deadline = Deadline(after_s=_time_allowed_s(valid, self._clock()))
+        if isinstance(route, GatherRoute):
+            return await self._gather(valid, route, deadline)
+        return await self._consult(valid, route, deadline, before_send)
+
+    async def _gather(self, valid: Valid, route: GatherRoute, deadline: Deadline) -> Outcome:
+        outcomes = await asyncio.gather(
+            *(self._consult(valid, member, deadline, None) for member in route.members.values())
+        )
+        return aggregate(dict(zip(route.members, outcomes, strict=True)), require_all=route.require == "all")
+
+    async def _consult(
+        self, valid: Valid, route: CallRoute, deadline: Deadline, before_send: BeforeSend | None
+    ) -> Outcome:
+        attempt = _Attempts(route)
+        pauses_s = delays_s(attempts=route.retry.attempts, first_delay_s=route.retry.first_delay_s)
+        while True:
+            try:
+                answer = await self._attempt(valid, route, deadline, None if attempt.count else before_send)
+                return self._ended(attempt, answer)
+            except (EsbError, SecurityError) as error:
+                pause_s = next(pauses_s, None) if _may_retry(error, route) else None
+                if pause_s is None or pause_s >= deadline.remaining_s():
+                    return self._failed(attempt, error)
+            attempt.count += 1
+            await asyncio.sleep(pause_s)
+
+    async def _attempt(
+        self, valid: Valid, route: CallRoute, deadline: Deadline, before_send: BeforeSend | None
+    ) -> Normalised:
+        translated = translate(valid, route)
+        signed = sign(translated, now=self._clock())
+        if before_send is not None:
+            await before_send()
+        answered = await call(signed, guard=self.configuration.guards[route.agency], deadline=deadline)
+        return normalise(verify(answered, now=self._clock()))
+
+    def _ended(self, attempt: _Attempts, answer: Normalised) -> Outcome:
+        source = attempt.source(answer.status, as_of=answer.as_of)
+        self._called(source)
+        return Outcome(status=answer.status, data=answer.data, sources=(source,), claims=answer.claims)
+
+    def _failed(self, attempt: _Attempts, error: EsbError | SecurityError) -> Outcome:
+        policy = policy_of(error)
+        source = attempt.source(policy.status, as_of=None)
+        self._called(source)
+        return Outcome(
+            status=policy.status,
+            sources=(source,) if isinstance(error, AgencyError | Saturated) else (),
+            faults=(fault_of(error),),
+            park=f"{policy.code}: {error.reason}" if _must_park(error, attempt.route) else None,
+            retryable=isinstance(error, AgencyError | Saturated)
+            and policy.disposition in {Disposition.RETRY, Disposition.RETRY_IF_IDEMPOTENT, Disposition.REPLY}
+            and policy.status in {Status.UNAVAILABLE, Status.TIMEOUT},
+        )
+
+
+class _Attempts:
+    """Counts and times the attempts of one consultation."""
+
+    def __init__(self, route: CallRoute) -> None:
+        self.route = route
+        self.count = 0
+        self._began_s = time.monotonic()
+
+    def source(self, status: Status, *, as_of: datetime | None) -> Source:
+        return Source(
+            agency=self.route.agency,
+            operation=self.route.operation.name,
+            status=status,
+            as_of=as_of,
+            elapsed_ms=round((time.monotonic() - self._began_s) * 1000),
+            attempts=self.count + 1,
+        )
+
+
+def aggregate(outcomes: Mapping[str, Outcome], *, require_all: bool) -> Outcome:
+    """Several answers as one. A member that did not answer never looks like one that answered "nothing".
+
+    With `require_all` one missing member leaves no data at all; without, the answer is PARTIAL and `faults` say who
+    is missing. A member's *no record* is an answer: its data is null and its source says NOT_FOUND.
+    """
+    answered = {name: outcome for name, outcome in outcomes.items() if outcome.status in _ANSWERS}
+    missing = {name: outcome for name, outcome in outcomes.items() if name not in answered}
+    complete = not missing
+    faults = tuple(
+        msgspec.structs.replace(fault, path=fault.path or f"/data/{name}")
+        for name, outcome in missing.items()
+        for fault in outcome.faults
+    )
+    if complete:
+        status = Status.OK if any(o.status is not Status.NOT_FOUND for o in answered.values()) else Status.NOT_FOUND
+    elif answered and not require_all:
+        status = Status.PARTIAL
+    else:
+        status = min((outcome.status for outcome in missing.values()), key=_WORST_FIRST.index)
+    usable = status in _ANSWERS
+    return Outcome(
+        status=status,
+        data={name: outcome.data for name, outcome in answered.items()} if usable else None,
+        sources=tuple(source for outcome in outcomes.values() for source in outcome.sources),
+        faults=faults,
+        claims=tuple(claim for outcome in outcomes.values() for claim in outcome.claims),
+        retryable=not usable and all(outcome.retryable for outcome in missing.values()),
+    )
+
+
+_ANSWERS = frozenset({Status.OK, Status.PARTIAL, Status.NOT_FOUND})
+_WORST_FIRST = (
+    Status.INVALID_REQUEST,
+    Status.ACCESS_DENIED,
+    Status.FAILED,
+    Status.INVALID_REPLY,
+    Status.UNAVAILABLE,
+    Status.TIMEOUT,
+    Status.REJECTED,
+    Status.EXPIRED,
+    Status.PENDING,
+)
+"""Which missing answer names the whole: what the caller can mend comes first."""
+
+
+def _time_allowed_s(valid: Valid, now: datetime) -> float:
+    deadline_s = valid.authorised.route.deadline_s
+    expires_at = valid.request.expires_at
+    return deadline_s if expires_at is None else min(deadline_s, (expires_at - now).total_seconds())
+
+
+def _may_retry(error: EsbError | SecurityError, route: CallRoute) -> bool:
+    disposition = policy_of(error).disposition
+    return disposition is Disposition.RETRY or (disposition is Disposition.RETRY_IF_IDEMPOTENT and route.idempotent)
+
+
+def _must_park(error: EsbError | SecurityError, route: CallRoute) -> bool:
+    disposition = policy_of(error).disposition
+    return disposition is Disposition.PARK or (
+        disposition in {Disposition.RETRY_IF_IDEMPOTENT, Disposition.REPLY_IF_IDEMPOTENT} and not route.idempotent
+    )

@@ -1,0 +1,43 @@
+"""One attempt at an agency, through its guard and within the deadline."""
+
+from __future__ import annotations
+
+import msgspec
+
+from esb.errors import AgencyTimeout, AgencyUnreachable
+from esb.ports import RawAnswer
+from esb.resilience.deadline import Deadline
+from esb.resilience.guard import Guard, Outcome
+from esb.stages.sign import Signed
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes came back; nothing about them is known yet."""
+
+    signed: Signed
+    raw: RawAnswer
+
+
+async def call(signed: Signed, *, guard: Guard, deadline: Deadline) -> Answered:
+    """Send once.
+
+    Raises:
+        AgencyError: see `AgencyOperation.send`.
+        Saturated: the guard refused, or no time was left; nothing was sent.
+    """
+    route = signed.translated.route
+    await guard.enter(deadline)
+    outcome = Outcome.UNTOLD
+    try:
+        raw = await route.operation.send(signed.call, timeout_s=deadline.shortened(route.timeout_s))
+        outcome = Outcome.FAILED if raw.http_status in _OVERLOADED else Outcome.ANSWERED
+    except (AgencyUnreachable, AgencyTimeout):
+        outcome = Outcome.FAILED
+        raise
+    finally:
+        guard.leave(outcome)
+    return Answered(signed=signed, raw=raw)
+
+
+_OVERLOADED = frozenset({502, 503, 504})
+"""What proxies before an agency say when the agency itself does not answer. A SOAP fault is a 500, and an answer."""
