@@ -194,7 +194,7 @@ async def test_endpoint_that_speaks_no_tls_means_nothing_was_sent() -> None:
         await writer.drain()
 
     async with agency(converse) as there:
-        with pytest.raises(AgencyUnreachable, match="TLS handshake refused|no connection"):
+        with pytest.raises(AgencyUnreachable, match=r"TLS handshake refused|no connection"):
             await ask(there.url.replace("http:", "https:"))
 
 

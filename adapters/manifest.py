@@ -1,0 +1,231 @@
+"""What `adapter.yaml` says about one agency system, as frozen values.
+
+Read by the registry, the operations, the simulator and the CLI. Holds no key, no contract and no connection.
+"""
+
+from __future__ import annotations
+
+import enum
+import fnmatch
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, time, timedelta, timezone
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from adapters.manifest_fields import FIELDS, WEEKDAYS
+from esb.model import AgencyCode, Finding, Text
+from esb.resilience.guard import Limits as GuardLimits
+from esb.routes import document, fields
+
+BAKU: Final = timezone(timedelta(hours=4), "Asia/Baku")
+"""Azerbaijan has kept UTC+4 all year since 2016. Agencies' dates and local times are meant in it."""
+
+FILE_NAME: Final = "adapter.yaml"
+
+_WHOLE_FILE: Final = 0
+
+
+class Kind(enum.StrEnum):
+    """How the agency's system speaks."""
+
+    SOAP = "soap"
+    REST = "rest"
+
+
+class Authentication(enum.StrEnum):
+    """How requests and replies are proven."""
+
+    WSSE_X509 = "wsse-x509"
+    HTTP_SIGNATURE = "http-signature"
+    NONE = "none"
+
+
+class Lifecycle(enum.StrEnum):
+    """Where the connection of an agency stands, in order."""
+
+    REGISTERED = "registered"
+    CHECKED = "checked"
+    TEST = "test"
+    PILOT = "pilot"
+    LIVE = "live"
+    SUSPENDED = "suspended"
+    RETIRED = "retired"
+
+
+class Meaning(enum.Enum):
+    """What a fault of an agency means."""
+
+    NOT_FOUND = enum.auto()
+    REJECTED = enum.auto()
+    FAULT = enum.auto()
+
+
+class Contact(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom operators call."""
+
+    name: str
+    email: str
+
+
+class ContractFile(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the contract lies, below `schemas/agencies/<agency>/`. `as_of`: reply field with the data's moment."""
+
+    version: str
+    file: str
+    service: str | None = None
+    port: str | None = None
+    as_of: str | None = None
+
+
+class SignatureTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of signatures. `confirmation`: a reply must be bound to the request that it answers."""
+
+    algorithm: str
+    ttl_s: int
+    max_age_s: int
+    clock_skew_s: int
+    confirmation: bool
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much the agency bears, per worker."""
+
+    concurrency: int
+    rate_per_s: float
+    connect_timeout_s: float
+    max_reply_bytes: int
+
+
+class BreakerTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """When calls are held back."""
+
+    failures: int
+    open_s: float
+
+
+class TlsFiles(msgspec.Struct, frozen=True, kw_only=True):
+    """PEM files; None where the default holds."""
+
+    ca: str | None = None
+    client_certificate: str | None = None
+    client_key: str | None = None
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """A weekly maintenance window, Baku time, `end` exclusive."""
+
+    weekday: str
+    begin: time
+    end: time
+
+    def holds(self, now: datetime) -> bool:
+        """Whether the aware moment `now` lies in it."""
+        local = now.astimezone(BAKU)
+        return WEEKDAYS[local.weekday()] == self.weekday and self.begin <= local.time() < self.end
+
+
+class FaultPatterns(msgspec.Struct, frozen=True, kw_only=True):
+    """Which of the agency's own codes are a refusal or mean that there is no record; `*` stands for anything."""
+
+    rejected: tuple[str, ...] = ()
+    not_found: tuple[str, ...] = ()
+
+    def meaning(self, codes: Sequence[str]) -> Meaning:
+        """What a fault means that carries these codes; "no record" is looked for first."""
+        if _any_fits(self.not_found, codes):
+            return Meaning.NOT_FOUND
+        return Meaning.REJECTED if _any_fits(self.rejected, codes) else Meaning.FAULT
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """One agency system, as its team described it. `endpoint` holds an address per environment that has one."""
+
+    agency: AgencyCode
+    title: Text
+    owner: str
+    contact: Contact
+    legal_basis: str
+    kind: Kind
+    contract: ContractFile
+    endpoint: Mapping[str, str]
+    authentication: Authentication
+    signature: SignatureTerms
+    limits: Limits
+    breaker: BreakerTerms
+    faults: FaultPatterns
+    not_found_statuses: tuple[int, ...]
+    tls: TlsFiles | None
+    validation: str
+    lifecycle: Lifecycle
+    maintenance: tuple[Window, ...]
+    file: str
+
+    @property
+    def in_use(self) -> bool:
+        """False once an operator took the agency out of use."""
+        return self.lifecycle not in {Lifecycle.SUSPENDED, Lifecycle.RETIRED}
+
+    @property
+    def guard_limits(self) -> GuardLimits:
+        """What the guard of this agency is made from."""
+        return GuardLimits(
+            concurrency=self.limits.concurrency,
+            rate_per_s=self.limits.rate_per_s,
+            failures=self.breaker.failures,
+            open_s=self.breaker.open_s,
+        )
+
+    def in_maintenance(self, now: datetime) -> bool:
+        """Whether the agency announced that it does not answer now."""
+        return any(window.holds(now) for window in self.maintenance)
+
+
+def read(path: Path) -> tuple[Manifest | None, tuple[Finding, ...]]:
+    """The manifest of one `adapter.yaml`, and all that is wrong with it; None when there is an error."""
+    loaded = document.load(path)
+    if loaded.root is None:
+        return None, loaded.findings
+    values, findings = fields.read(loaded.root, FIELDS, loaded.file)
+    found = (*loaded.findings, *findings)
+    if not found:
+        found = tuple(_contradictions(values, loaded.root, path))
+    return (None if found else _manifest(values, path)), found
+
+
+def _manifest(values: Mapping[str, Any], path: Path) -> Manifest:
+    plain: dict[str, Any] = dict(values)
+    plain["endpoint"] = {name: url for name, url in values["endpoint"].items() if url}
+    plain["not_found_statuses"] = plain.pop("not_found")["http_status"]
+    plain["maintenance"] = [_window(window) for window in values["maintenance"]]
+    return msgspec.convert({**plain, "file": str(path)}, Manifest, from_attributes=True)
+
+
+def _window(written: Mapping[str, str]) -> Window:
+    begin, end = (time.fromisoformat(written[name]) for name in ("from", "to"))
+    return Window(weekday=written["weekday"], begin=begin, end=end)
+
+
+def _contradictions(values: Mapping[str, Any], root: document.Node, path: Path) -> Iterable[Finding]:
+    if values["agency"] != path.parent.name:
+        yield _finding(path, root.line_of("agency"), f"agency is not the name of its folder, {path.parent.name!r}")
+    unfit = {"soap": "http-signature", "rest": "wsse-x509"}[values["kind"]]
+    if values["authentication"] == unfit:
+        yield _finding(path, root.line_of("authentication"), f"a {values['kind']} adapter cannot use {unfit}")
+    for window in values["maintenance"]:
+        if window["from"] >= window["to"]:
+            text = "a maintenance window ends before it begins; write one that passes midnight as two"
+            yield _finding(path, root.line_of("maintenance"), text)
+    tls = values["tls"] or {}
+    if bool(tls.get("client_certificate")) != bool(tls.get("client_key")):
+        yield _finding(path, root.line_of("tls"), "client_certificate and client_key go together")
+
+
+def _finding(path: Path, line: int, message: str) -> Finding:
+    return Finding(file=str(path), line=line or _WHOLE_FILE, message=message)
+
+
+def _any_fits(patterns: Sequence[str], codes: Sequence[str]) -> bool:
+    return any(re.fullmatch(fnmatch.translate(pattern), code) for pattern in patterns for code in codes)
