@@ -1,0 +1,151 @@
+"""Log lines: JSON on standard error for machines, colours on a terminal for people, identifiers masked in both.
+
+`configure` is called once per process by the composition root; everybody else calls `logger` and passes an event
+constant and fields of the vocabulary. No body, token or key is ever a field.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Final, TextIO
+
+import msgspec
+import structlog
+from structlog.typing import FilteringBoundLogger, Processor
+
+from esb.errors import SettingInvalid
+from security.redact import mask_text
+
+# --- events ----------------------------------------------------------------------------------------------
+
+MESSAGE_RECEIVED: Final = "message.received"
+MESSAGE_ANSWERED: Final = "message.answered"
+MESSAGE_REFUSED: Final = "message.refused"
+MESSAGE_PARKED: Final = "message.parked"
+MESSAGE_POSTPONED: Final = "message.postponed"
+AGENCY_CALLED: Final = "agency.called"
+AGENCY_BREAKER: Final = "agency.breaker"
+ROUTES_RELOADED: Final = "routes.reloaded"
+ROUTES_REFUSED: Final = "routes.refused"
+JOURNAL_DOWN: Final = "journal.down"
+JOURNAL_UP: Final = "journal.up"
+BROKER_DOWN: Final = "broker.down"
+BROKER_UP: Final = "broker.up"
+OUTBOX_RETURNED: Final = "outbox.returned"
+HTTP_LISTENING: Final = "http.listening"
+HTTP_MALFORMED: Final = "http.malformed"
+HTTP_FAILED: Final = "http.failed"
+HTTP_CLOSED: Final = "http.closed"
+WORKER_STARTED: Final = "worker.started"
+WORKER_STOPPING: Final = "worker.stopping"
+WORKER_STOPPED: Final = "worker.stopped"
+
+# --- vocabulary ------------------------------------------------------------------------------------------
+
+PLAIN_FIELDS: Final = frozenset(
+    {
+        "event", "level", "timestamp", "logger", "message_id", "correlation_id", "traceparent", "trace_id", "route",
+        "status", "http_status", "caller", "agency", "operation", "outcome", "code", "channel", "address", "digest",
+        "worker", "node", "error",
+    }
+)  # fmt: skip
+"""Fields that hold only names the bus or the deployment chose, or ids that are random: they are not masked.
+
+Whatever else is a string is masked, nested values too. `elapsed_ms`, `attempts`, `count`, `pid` are numbers and `reason`
+is free text.
+"""
+
+LEVELS: Final[Mapping[str, int]] = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+
+
+def configure(level: str, *, stream: TextIO | None = None, console: bool | None = None) -> None:
+    """From now on every log line of this process, of libraries too, goes to `stream` (standard error), masked.
+
+    `console` None: colours when the stream is a terminal, JSON otherwise. Libraries are heard from WARNING on.
+
+    Raises:
+        SettingInvalid: no such level.
+    """
+    if level not in LEVELS:
+        raise SettingInvalid(f"log_level must be one of {', '.join(LEVELS)}")
+    out = sys.stderr if stream is None else stream
+    people = out.isatty() if console is None else console
+    render = _for_people() if people else _for_machines()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *render,
+        ],
+        # The level is compiled into the class: a call below it is one empty method.
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.WriteLoggerFactory(file=out),
+        cache_logger_on_first_use=True,
+    )
+    _adopt_libraries(out, render, LEVELS[level])
+
+
+def logger(name: str) -> FilteringBoundLogger:
+    """A logger whose lines carry `logger: name`. Cheap to make at import: it is assembled at the first line."""
+    bound: FilteringBoundLogger = structlog.get_logger(logger=name)
+    return bound
+
+
+def mask(_: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The wall: every string that is not a plain field loses the middle of whatever looks like an identifier."""
+    for name, value in fields.items():
+        if name not in PLAIN_FIELDS:
+            fields[name] = _masked(value)
+    return fields
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, str):
+        return mask_text(value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {name: _masked(member) for name, member in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_masked(member) for member in value]
+    return mask_text(str(value))
+
+
+def _for_machines() -> tuple[Processor, ...]:
+    return (structlog.processors.format_exc_info, mask, _to_json)
+
+
+def _for_people() -> tuple[Processor, ...]:
+    # Tracebacks become text before the mask sees them; structlog's own pretty ones would show local variables.
+    return (structlog.processors.format_exc_info, mask, structlog.dev.ConsoleRenderer(colors=True))
+
+
+def _to_json(_: Any, __: str, fields: MutableMapping[str, Any]) -> str:
+    return _ENCODER.encode(fields).decode()
+
+
+def _adopt_libraries(out: TextIO, render: tuple[Processor, ...], level: int) -> None:
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[
+                structlog.stdlib.add_log_level,
+                structlog.stdlib.add_logger_name,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(max(level, logging.WARNING))
+
+
+_ENCODER: Final = msgspec.json.Encoder(enc_hook=str)
