@@ -124,9 +124,10 @@ class AgencyError(EsbError):
         operation: str = "",
         agency_code: str | None = None,
         agency_message: str | None = None,
+        path: str | None = None,
     ) -> None:
-        """`agency_code` and `agency_message` are the agency's own words where it gave any."""
-        super().__init__(reason)
+        """`agency_code` and `agency_message` are the agency's own words where it gave any; `path`: contract field."""
+        super().__init__(reason, path=path)
         self.agency = agency
         self.operation = operation
         self.agency_code = agency_code
