@@ -41,6 +41,10 @@ class SettingInvalid(ConfigurationError):
     """A setting is unknown or has a value that cannot be used."""
 
 
+class ContractUnsupported(ConfigurationError):
+    """A contract cannot be compiled: it is broken, incomplete, or uses something that has no faithful plain form."""
+
+
 # --- the caller's fault ----------------------------------------------------------------------------------
 
 
