@@ -1,0 +1,175 @@
+"""The one XML signature profile that is spoken here: its algorithms, writing SignedInfo as text, and reading one.
+
+Used by `wsse`. A closed part of XML Signature 1.1, section 6: exclusive canonicalisation is the only transform,
+SHA-256 the only digest, and the signature method must be the one of the certificate's key.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from security.errors import SignatureInvalid
+from security.keys import Algorithm
+from security.xml import Element, canonical
+
+DS = "http://www.w3.org/2000/09/xmldsig#"
+EXCLUSIVE_C14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
+SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
+SIGNATURE_METHODS = {
+    "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256": Algorithm.RS256,
+    "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256": Algorithm.ES256,
+}
+METHOD_URIS = {algorithm: uri for uri, algorithm in SIGNATURE_METHODS.items()}
+
+MAX_REFERENCES = 16
+MAX_PREFIXES = 32
+"""References and prefixes cost canonicalisation time before anything is proven: bounds keep a hostile message cheap."""
+
+_INCLUSIVE_NAMESPACES = f"{{{EXCLUSIVE_C14N}}}InclusiveNamespaces"
+_BASE64_BREAKS = b" \t\r\n"
+
+
+def ds(name: str) -> str:
+    """The tag of an XML signature element."""
+    return f"{{{DS}}}{name}"
+
+
+# --- writing ---------------------------------------------------------------------------------------------
+
+
+class SignedInfoText:
+    """The canonical text of SignedInfo for a fixed list of references, all but the digests made in advance."""
+
+    def __init__(self, algorithm: Algorithm, reference_ids: Sequence[str]) -> None:
+        """`reference_ids`: the Ids that will be covered, in the order in which digests are given."""
+        texts = [f"{_opening(algorithm)}{_before_digest(reference_ids[0])}"]
+        texts += [_AFTER_DIGEST + _before_digest(reference_id) for reference_id in reference_ids[1:]]
+        texts.append(f"{_AFTER_DIGEST}</ds:SignedInfo>")
+        self._pieces = tuple(text.encode() for text in texts)
+
+    def fill(self, *contents: bytes) -> bytes:
+        """SignedInfo over these canonical contents, in exclusive canonical form as it stands."""
+        pieces = self._pieces
+        parts = [pieces[0]]
+        for content, piece in zip(contents, pieces[1:], strict=True):
+            parts.append(binascii.b2a_base64(hashlib.sha256(content).digest(), newline=False))
+            parts.append(piece)
+        return b"".join(parts)
+
+
+_AFTER_DIGEST = "</ds:DigestValue></ds:Reference>"
+
+
+def _opening(algorithm: Algorithm) -> str:
+    return (
+        f'<ds:SignedInfo xmlns:ds="{DS}">'
+        f'<ds:CanonicalizationMethod Algorithm="{EXCLUSIVE_C14N}"></ds:CanonicalizationMethod>'
+        f'<ds:SignatureMethod Algorithm="{METHOD_URIS[algorithm]}"></ds:SignatureMethod>'
+    )
+
+
+def _before_digest(reference_id: str) -> str:
+    return (
+        f'<ds:Reference URI="#{reference_id}"><ds:Transforms>'
+        f'<ds:Transform Algorithm="{EXCLUSIVE_C14N}"></ds:Transform></ds:Transforms>'
+        f'<ds:DigestMethod Algorithm="{SHA256}"></ds:DigestMethod><ds:DigestValue>'
+    )
+
+
+# --- reading ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """What one ds:Reference claims: the element of this Id, so canonicalised, has this digest."""
+
+    target_id: str
+    inclusive_prefixes: tuple[str, ...]
+    digest: bytes
+
+    def content_of(self, target: Element) -> bytes:
+        """The canonical bytes of the element that the caller found for `target_id`.
+
+        Raises:
+            SignatureInvalid: their digest is another one.
+        """
+        content = canonical(target, inclusive_prefixes=self.inclusive_prefixes)
+        if not hmac.compare_digest(hashlib.sha256(content).digest(), self.digest):
+            raise SignatureInvalid("digest of a signed part does not match")
+        return content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedInfo:
+    """A ds:SignedInfo that keeps to the profile; `content` are the canonical bytes that the signature is over."""
+
+    algorithm: Algorithm
+    references: tuple[Reference, ...]
+    content: bytes
+
+
+def read_signed_info(element: Element) -> SignedInfo:
+    """Read a ds:SignedInfo, proving nothing yet. Raises SignatureInvalid for anything outside the profile."""
+    if element.tag != ds("SignedInfo") or not 3 <= len(element) <= 2 + MAX_REFERENCES:  # noqa: PLR2004 - two methods
+        raise SignatureInvalid("SignedInfo is outside the profile")
+    prefixes = _exclusive_prefixes(element[0], ds("CanonicalizationMethod"))
+    method = _algorithm_of(element[1], ds("SignatureMethod"))
+    if method not in SIGNATURE_METHODS or len(element[1]):
+        raise SignatureInvalid("signature method is outside the profile")
+    return SignedInfo(
+        algorithm=SIGNATURE_METHODS[method],
+        references=tuple(_reference(child) for child in list(element)[2:]),
+        content=canonical(element, inclusive_prefixes=prefixes),
+    )
+
+
+def decode_base64(text: str | None) -> bytes:
+    """Bytes of an xs:base64Binary value, white space allowed. Raises SignatureInvalid."""
+    try:
+        return base64.b64decode((text or "").encode("ascii").translate(None, _BASE64_BREAKS), validate=True)
+    except (ValueError, UnicodeEncodeError) as error:
+        raise SignatureInvalid("value is not base64") from error
+
+
+def _reference(element: Element) -> Reference:
+    if element.tag != ds("Reference") or [child.tag for child in element] != _REFERENCE_CHILDREN:
+        raise SignatureInvalid("reference is outside the profile")
+    uri = element.get("URI", "")
+    if not uri.startswith("#") or not uri[1:]:
+        raise SignatureInvalid("reference does not point into the message")
+    transforms, digest_method, digest_value = element
+    if len(transforms) != 1:
+        raise SignatureInvalid("reference needs exactly one transform")
+    # Children would be canonicalised before the signature is checked, each at the cost of its namespaces.
+    if _algorithm_of(digest_method, ds("DigestMethod")) != SHA256 or len(digest_method) or len(digest_value):
+        raise SignatureInvalid("digest method is outside the profile")
+    return Reference(
+        target_id=uri[1:],
+        inclusive_prefixes=_exclusive_prefixes(transforms[0], ds("Transform")),
+        digest=decode_base64(digest_value.text),
+    )
+
+
+_REFERENCE_CHILDREN = [ds("Transforms"), ds("DigestMethod"), ds("DigestValue")]
+
+
+def _exclusive_prefixes(element: Element, tag: str) -> tuple[str, ...]:
+    if _algorithm_of(element, tag) != EXCLUSIVE_C14N:
+        raise SignatureInvalid("only exclusive canonicalisation is in the profile")
+    if not len(element):
+        return ()
+    if len(element) != 1 or element[0].tag != _INCLUSIVE_NAMESPACES or len(element[0]):
+        raise SignatureInvalid("canonicalisation has a foreign parameter")
+    prefixes = tuple(element[0].get("PrefixList", "").split())
+    if len(prefixes) > MAX_PREFIXES:
+        raise SignatureInvalid("canonicalisation names too many prefixes")
+    return prefixes
+
+
+def _algorithm_of(element: Element, tag: str) -> str | None:
+    return element.get("Algorithm") if element.tag == tag else None
