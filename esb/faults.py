@@ -72,6 +72,11 @@ def fault_of(error: BaseException) -> Fault:
     )
 
 
+def policy_by_code(code: str) -> Policy:
+    """The row that carries this fault code, for replies that were journaled earlier."""
+    return _BY_CODE.get(code, NOT_ACCEPTED)
+
+
 def _row(
     code: str, status: Status, http_status: int, disposition: Disposition, advice: Advice, *, az: str, en: str
 ) -> Policy:
@@ -93,6 +98,26 @@ UNFORESEEN = _row(
     Advice.WAIT,
     az="Gözlənilməz xəta baş verdi; sorğu saxlanılıb və operator ona baxacaq.",
     en="Something unforeseen happened; the request is kept and an operator will look at it.",
+)
+
+NOT_ACCEPTED = _row(
+    "bus.defect",
+    Status.FAILED,
+    500,
+    Disposition.REPLY,
+    Advice.CONTACT_OPERATOR,
+    az="Şində gözlənilməz xəta baş verdi; sorğu qəbul olunmadı.",
+    en="Something unforeseen happened in the bus; the request was not accepted.",
+)
+
+DROPPED = _row(
+    "operator.dropped",
+    Status.FAILED,
+    500,
+    Disposition.REPLY,
+    Advice.CONTACT_OPERATOR,
+    az="Sorğu icra edilmədi; operator onu bağladı.",
+    en="The request was not carried out; an operator closed it.",
 )
 
 _FOREIGN_TABLE: dict[type[BaseException], Policy] = {
@@ -499,3 +524,7 @@ _OWN_TABLE: dict[type[BaseException], Policy] = {
 
 TABLE: Mapping[type[BaseException], Policy] = MappingProxyType(_FOREIGN_TABLE | _OWN_TABLE)
 """Every error class of `security` and `esb` finds its row here, itself or through the nearest parent."""
+
+_BY_CODE: Mapping[str, Policy] = MappingProxyType(
+    {policy.code: policy for policy in (UNFORESEEN, NOT_ACCEPTED, DROPPED, *TABLE.values())}
+)

@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from esb.errors import AgencyError, EsbError, Saturated
+from esb.errors import AgencyError, EsbError, Saturated, StorageError
 from esb.faults import Disposition, fault_of, policy_of
 from esb.model import Fault, Source, Status
-from esb.ports import Arrival, Claim, Clock, StoredExchange
+from esb.ports import Arrival, Claim, Clock, Credentials, StoredExchange
 from esb.resilience.deadline import Deadline
 from esb.resilience.guard import Guards
 from esb.resilience.retry import delays_s
 from esb.routes.table import CallRoute, GatherRoute, RouteTable
 from esb.stages.authenticate import Identified, authenticate, recall
 from esb.stages.authorise import authorise
-from esb.stages.call import call
+from esb.stages.call import BeforeSend, call
 from esb.stages.normalise import Normalised, normalise
 from esb.stages.sign import sign
 from esb.stages.translate import translate
@@ -32,9 +32,6 @@ from esb.stages.validate import Valid, revalidate, validate
 from esb.stages.verify import verify
 from security.errors import SecurityError
 from security.identity import CallerKeys
-
-BeforeSend = Callable[[], Awaitable[None]]
-"""Called once before the first byte of a call that must not be repeated leaves the bus."""
 
 AgencyCalled = Callable[[Source], None]
 """Told of every agency call that ended, for metrics."""
@@ -44,6 +41,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """How an exchange ended. `park`: no reply yet, a person has to look, and why. `retryable`: later may be better."""
 
     status: Status
+    http_status: int = 200
+    retry_after_s: float | None = None
     data: Any = None
     sources: tuple[Source, ...] = ()
     faults: tuple[Fault, ...] = ()
@@ -72,11 +71,11 @@ class Pipeline:
         self._clock = clock
         self._called = called
 
-    def identify(self, arrival: Arrival) -> Identified:
+    def identify(self, credentials: Credentials) -> Identified:
         """Raises NotIdentified, TokenInvalid."""
         configuration = self.configuration
         return authenticate(
-            arrival.credentials,
+            credentials,
             keys=configuration.caller_keys,
             is_caller=configuration.table.callers.__contains__,
             audience=self._audience,
@@ -116,6 +115,8 @@ class Pipeline:
             try:
                 answer = await self._attempt(valid, route, deadline, None if attempt.count else before_send)
                 return self._ended(attempt, answer)
+            except StorageError:
+                raise
             except (EsbError, SecurityError) as error:
                 pause_s = next(pauses_s, None) if _may_retry(error, route) else None
                 if pause_s is None or pause_s >= deadline.remaining_s():
@@ -128,9 +129,8 @@ class Pipeline:
     ) -> Normalised:
         translated = translate(valid, route)
         signed = sign(translated, now=self._clock())
-        if before_send is not None:
-            await before_send()
-        answered = await call(signed, guard=self.configuration.guards[route.agency], deadline=deadline)
+        guard = self.configuration.guards[route.agency]
+        answered = await call(signed, guard=guard, deadline=deadline, before_send=before_send)
         return normalise(verify(answered, now=self._clock()))
 
     def _ended(self, attempt: _Attempts, answer: Normalised) -> Outcome:
@@ -144,6 +144,8 @@ class Pipeline:
         self._called(source)
         return Outcome(
             status=policy.status,
+            http_status=policy.http_status,
+            retry_after_s=error.retry_after_s if isinstance(error, Saturated) else None,
             sources=(source,) if isinstance(error, AgencyError | Saturated) else (),
             faults=(fault_of(error),),
             park=f"{policy.code}: {error.reason}" if _must_park(error, attempt.route) else None,
@@ -180,21 +182,23 @@ def aggregate(outcomes: Mapping[str, Outcome], *, require_all: bool) -> Outcome:
     """
     answered = {name: outcome for name, outcome in outcomes.items() if outcome.status in _ANSWERS}
     missing = {name: outcome for name, outcome in outcomes.items() if name not in answered}
-    complete = not missing
     faults = tuple(
         msgspec.structs.replace(fault, path=fault.path or f"/data/{name}")
         for name, outcome in missing.items()
         for fault in outcome.faults
     )
-    if complete:
+    http_status = 200
+    if not missing:
         status = Status.OK if any(o.status is not Status.NOT_FOUND for o in answered.values()) else Status.NOT_FOUND
     elif answered and not require_all:
         status = Status.PARTIAL
     else:
-        status = min((outcome.status for outcome in missing.values()), key=_WORST_FIRST.index)
+        worst = min(missing.values(), key=lambda outcome: _WORST_FIRST.index(outcome.status))
+        status, http_status = worst.status, worst.http_status
     usable = status in _ANSWERS
     return Outcome(
         status=status,
+        http_status=http_status,
         data={name: outcome.data for name, outcome in answered.items()} if usable else None,
         sources=tuple(source for outcome in outcomes.values() for source in outcome.sources),
         faults=faults,

@@ -313,7 +313,11 @@ class Journal(Protocol):
         reason: str,
         outgoing: Sequence[Outgoing] = (),
     ) -> None:
-        """Record POSTPONED and release the lease; `claim_work` does not hand it out before `until`. Raises LeaseLost."""
+        """Record POSTPONED and release the lease; `claim_work` does not hand it out before `until`.
+
+        Raises:
+            LeaseLost: as `complete`.
+        """
         ...
 
     async def refuse(self, refusal: Refusal, *, outgoing: Sequence[Outgoing] = ()) -> None:

@@ -23,7 +23,7 @@ class RateLimit:
     ) -> None:
         """`burst` defaults to one second's worth, at least one."""
         self._name = name
-        self._rate_per_s = rate_per_s
+        self.rate_per_s = rate_per_s
         self._burst = max(1.0, rate_per_s if burst is None else burst)
         self._monotonic = monotonic
         self._tokens = self._burst
@@ -36,10 +36,10 @@ class RateLimit:
             Throttled: none is left; `retry_after_s` says when the next one is.
         """
         now_s = self._monotonic()
-        self._tokens = min(self._burst, self._tokens + (now_s - self._at_s) * self._rate_per_s)
+        self._tokens = min(self._burst, self._tokens + (now_s - self._at_s) * self.rate_per_s)
         self._at_s = now_s
         if self._tokens < 1.0:
-            raise Throttled(f"rate limit of {self._name}", retry_after_s=(1.0 - self._tokens) / self._rate_per_s)
+            raise Throttled(f"rate limit of {self._name}", retry_after_s=(1.0 - self._tokens) / self.rate_per_s)
         self._tokens -= 1.0
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import msgspec
 
 from esb.errors import AgencyTimeout, AgencyUnreachable
@@ -18,7 +20,11 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     raw: RawAnswer
 
 
-async def call(signed: Signed, *, guard: Guard, deadline: Deadline) -> Answered:
+BeforeSend = Callable[[], Awaitable[None]]
+"""Called once before the first byte of a call that must not be repeated leaves the bus."""
+
+
+async def call(signed: Signed, *, guard: Guard, deadline: Deadline, before_send: BeforeSend | None = None) -> Answered:
     """Send once.
 
     Raises:
@@ -29,6 +35,8 @@ async def call(signed: Signed, *, guard: Guard, deadline: Deadline) -> Answered:
     await guard.enter(deadline)
     outcome = Outcome.UNTOLD
     try:
+        if before_send is not None:
+            await before_send()
         raw = await route.operation.send(signed.call, timeout_s=deadline.shortened(route.timeout_s))
         outcome = Outcome.FAILED if raw.http_status in _OVERLOADED else Outcome.ANSWERED
     except (AgencyUnreachable, AgencyTimeout):

@@ -18,6 +18,9 @@ from structlog.typing import FilteringBoundLogger, Processor
 from esb.errors import SettingInvalid
 from security.redact import mask_text
 
+Logger = FilteringBoundLogger
+"""What code below takes as its log."""
+
 # --- events ----------------------------------------------------------------------------------------------
 
 MESSAGE_RECEIVED: Final = "message.received"
@@ -25,6 +28,10 @@ MESSAGE_ANSWERED: Final = "message.answered"
 MESSAGE_REFUSED: Final = "message.refused"
 MESSAGE_PARKED: Final = "message.parked"
 MESSAGE_POSTPONED: Final = "message.postponed"
+EXCHANGE_DEFECT: Final = "exchange.defect"
+EXCHANGE_UNRECORDED: Final = "exchange.unrecorded"
+BUS_DEFECT: Final = "bus.defect"
+DISPATCH_FAILED: Final = "dispatch.failed"
 AGENCY_CALLED: Final = "agency.called"
 AGENCY_BREAKER: Final = "agency.breaker"
 ROUTES_RELOADED: Final = "routes.reloaded"
@@ -46,15 +53,14 @@ WORKER_STOPPED: Final = "worker.stopped"
 
 PLAIN_FIELDS: Final = frozenset(
     {
-        "event", "level", "timestamp", "logger", "message_id", "correlation_id", "traceparent", "trace_id", "route",
-        "status", "http_status", "caller", "agency", "operation", "outcome", "code", "channel", "address", "digest",
-        "worker", "node", "error",
+        "event", "level", "timestamp", "logger", "message_id", "traceparent", "trace_id", "status", "http_status",
+        "caller", "agency", "operation", "outcome", "code", "channel", "address", "digest", "worker", "node", "error",
     }
 )  # fmt: skip
-"""Fields that hold only names the bus or the deployment chose, or ids that are random: they are not masked.
+"""Fields that hold only names the bus or the deployment chose, or ids proven to be random: they are not masked.
 
-Whatever else is a string is masked, nested values too. `elapsed_ms`, `attempts`, `count`, `pid` are numbers and `reason`
-is free text.
+Every other string is, nested ones too: `route`, `correlation_id` and `reason` may carry what a caller typed.
+`elapsed_ms`, `attempts`, `count` and `pid` are numbers.
 """
 
 LEVELS: Final[Mapping[str, int]] = {

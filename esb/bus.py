@@ -1,0 +1,361 @@
+"""The ONE door of the bus: every request of every channel comes in through `Bus`, and every reply leaves through it.
+
+The journal is written before anything runs and again before the reply leaves; one reply per exchange. Knows no HTTP
+and no AMQP: `esb/inbound` turns wires into `Arrival`s and `Answer`s into wires.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
+
+import msgspec
+
+from esb.answers import NO_ROUTE, Answers
+from esb.arrivals import received, refusal, require_own_reply_queue, unread, uuid_of
+from esb.errors import (
+    EsbError,
+    JournalUnavailable,
+    MessageUnknown,
+    Refused,
+    RequestMalformed,
+    Saturated,
+)
+from esb.exchanges import SWEEP_AFTER_S, Exchanges, Running
+from esb.faults import policy_of
+from esb.model import CallerName, MessageId, RouteId
+from esb.pipeline import Pipeline
+from esb.ports import (
+    Answer,
+    Arrival,
+    Channel,
+    Clock,
+    Credentials,
+    Journal,
+    ReceivedExchange,
+    State,
+    StoredExchange,
+)
+from esb.resilience.idempotency import require_same
+from esb.resilience.throttle import RateLimit
+from esb.stages.authenticate import Identified
+from esb.stages.validate import Valid
+from esb.telemetry.logging import (
+    BUS_DEFECT,
+    EXCHANGE_UNRECORDED,
+    MESSAGE_ANSWERED,
+    MESSAGE_PARKED,
+    MESSAGE_RECEIVED,
+    Logger,
+)
+from esb.telemetry.metrics import Metrics
+from security.errors import SecurityError
+
+LEASE_MARGIN_S = 30.0
+"""How much longer than its deadline an exchange is leased: what signing, journaling and a slow disk may take."""
+
+LONGEST_WAIT_S = 60.0
+"""What `Prefer: wait=N` may ask for at most."""
+
+POLL_S = 0.25
+"""How often the journal is asked for a reply that another worker is making."""
+
+
+class Bus:
+    """Implements `esb.ports.Door`. One per worker process."""
+
+    def __init__(
+        self,
+        *,
+        pipeline: Pipeline,
+        journal: Journal,
+        exchanges: Exchanges,
+        answers: Answers,
+        clock: Clock,
+        metrics: Metrics,
+        log: Logger,
+        max_in_flight: int,
+        wake_dispatcher: Callable[[RouteId], None],
+        with_broker: bool,
+    ) -> None:
+        """`wake_dispatcher` is told of every exchange that was accepted for later."""
+        self._pipeline = pipeline
+        self._journal = journal
+        self._exchanges = exchanges
+        self._answers = answers
+        self._clock = clock
+        self._metrics = metrics
+        self._log = log
+        self._max_in_flight = max_in_flight
+        self._wake_dispatcher = wake_dispatcher
+        self._with_broker = with_broker
+        self._running: dict[tuple[CallerName, MessageId], asyncio.Task[Answer]] = {}
+        self._rates: dict[CallerName, RateLimit] = {}
+
+    # --- requests over HTTP ------------------------------------------------------------------------------
+
+    async def ask(self, arrival: Arrival) -> Answer:
+        """See `Door.ask`."""
+        began_s = time.perf_counter()
+        try:
+            answer = await self._ask(arrival)
+        except JournalUnavailable as error:
+            answer = self.refuse(arrival, error)
+        except Exception as error:  # boundary: the caller gets an answer, the operator the traceback
+            self._log.exception(BUS_DEFECT, route=arrival.route, message_id=arrival.message_id)
+            answer = self.refuse(arrival, error)
+        self._tell(arrival, answer, time.perf_counter() - began_s)
+        return answer
+
+    async def _ask(self, arrival: Arrival) -> Answer:
+        identified: Identified | None = None
+        message_id = MessageId(arrival.message_id or str(uuid.uuid4()))
+        arrival = msgspec.structs.replace(arrival, message_id=message_id)
+        try:
+            identified = self._pipeline.identify(arrival.credentials)
+            self._take_rate(identified.caller)
+            valid = self._pipeline.admit(identified, arrival, message_id=message_id)
+            self._require_place()
+            return await self._accept(identified, arrival, valid)
+        except (Refused, Saturated, SecurityError) as error:
+            return await self._refuse_for_the_record(identified, arrival, error)
+
+    async def _accept(self, identified: Identified, arrival: Arrival, valid: Valid) -> Answer:
+        request = received(identified, arrival, valid)
+        self._log.info(MESSAGE_RECEIVED, message_id=request.message_id, route=request.route, caller=request.caller)
+        route = valid.authorised.route
+        stored = await self._journal.receive(
+            request,
+            lease_s=None if request.asynchronous else route.deadline_s + LEASE_MARGIN_S,
+            not_before=self._left_to_the_broker(request),
+            claims=identified.claims,
+            outgoing=self._exchanges.work(request) if request.asynchronous else (),
+        )
+        if stored is not None:
+            require_same(stored, request.body_sha256)
+            return await self._known(stored, wait_s=_bounded(arrival.wait_s))
+        if request.asynchronous:
+            self._wake_dispatcher(request.route)
+            return self._answers.pending(request)
+        running = Running(detached=False)
+        task = self._start(request, self._exchanges.run(request, valid, running))
+        return await self._wait(task, request, running, wait_s=arrival.wait_s)
+
+    async def _wait(
+        self, task: asyncio.Task[Answer], request: ReceivedExchange, running: Running, *, wait_s: float | None
+    ) -> Answer:
+        # `wait` and not `wait_for`: neither the timeout nor a caller that goes away may cancel an accepted exchange.
+        await asyncio.wait({task}, timeout=None if wait_s is None else _bounded(wait_s))
+        if task.done():
+            return task.result()
+        running.detached = True
+        return self._answers.pending(request)
+
+    async def _known(self, stored: StoredExchange, *, wait_s: float) -> Answer:
+        if stored.state is State.COMPLETED:
+            return self._answers.earlier(stored)
+        answer = await self._awaited(stored, wait_s=wait_s)
+        return msgspec.structs.replace(answer, replayed=True)
+
+    def _start(self, request: ReceivedExchange, work: Coroutine[None, None, Answer]) -> asyncio.Task[Answer]:
+        key = (request.caller, request.message_id)
+        task = asyncio.get_running_loop().create_task(work)
+        self._running[key] = task
+        task.add_done_callback(lambda done: self._ended(key, done))
+        return task
+
+    def _ended(self, key: tuple[CallerName, MessageId], task: asyncio.Task[Answer]) -> None:
+        self._running.pop(key, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # The waiter, while there is one, gets the exception as well; this line is for when there is none.
+            self._log.warning(EXCHANGE_UNRECORDED, message_id=key[1], error=type(error).__name__)
+
+    def _left_to_the_broker(self, request: ReceivedExchange) -> datetime | None:
+        if not (self._with_broker and request.asynchronous):
+            return None
+        return self._clock() + timedelta(seconds=SWEEP_AFTER_S)
+
+    # --- requests from the broker ------------------------------------------------------------------------
+
+    async def deliver(self, arrival: Arrival) -> None:
+        """See `Door.deliver`."""
+        began_s = time.perf_counter()
+        if arrival.on_behalf_of is not None:
+            answer = await self._take_up(CallerName(arrival.on_behalf_of), MessageId(arrival.message_id or ""))
+        else:
+            answer = await self._deliver(arrival)
+        if answer is not None:
+            self._tell(arrival, answer, time.perf_counter() - began_s)
+
+    async def _deliver(self, arrival: Arrival) -> Answer | None:
+        identified: Identified | None = None
+        try:
+            identified = self._pipeline.identify(arrival.credentials)
+            require_own_reply_queue(arrival, identified)
+            valid = self._pipeline.admit(identified, arrival, message_id=uuid_of(arrival))
+            request = received(identified, arrival, valid)
+            lease_s = valid.authorised.route.deadline_s + LEASE_MARGIN_S
+            stored = await self._journal.receive(request, lease_s=lease_s)
+            if stored is None:
+                return await self._start(request, self._exchanges.run(request, valid, Running(detached=False)))
+            require_same(stored, request.body_sha256)
+        except RequestMalformed as error:
+            return await self._park_unreadable(identified, arrival, error)
+        except (Refused, SecurityError) as error:
+            return await self._refuse_for_the_record(identified, arrival, error)
+        if stored.state is State.COMPLETED:
+            return await self._repeat_reply(stored, arrival)
+        return await self._take_up(stored.request.caller, stored.request.message_id)
+
+    async def _take_up(self, caller: CallerName, message_id: MessageId) -> Answer | None:
+        """Run what the journal holds, unless somebody does already: then the journal's sweep watches over it."""
+        stored = await self._journal.take_over(caller, message_id, lease_s=self.lease_s)
+        if stored is None:
+            return None
+        return await self.resume(stored)
+
+    async def resume(self, stored: StoredExchange) -> Answer:
+        """Run an exchange whose lease this worker has just taken from the journal."""
+        return await self._start(stored.request, self._exchanges.resume(stored))
+
+    async def _repeat_reply(self, stored: StoredExchange, arrival: Arrival) -> Answer | None:
+        if arrival.redelivered:
+            return None  # the broker's doing, not the caller's: the reply is in the outbox since the first time
+        answer = self._answers.earlier(stored)
+        await self._journal.refuse(
+            refusal(stored.request.caller, arrival, code="message.repeated", at=self._clock()),
+            outgoing=self._exchanges.replies(stored.request, answer),
+        )
+        self._exchanges.committed()
+        return answer
+
+    async def _park_unreadable(
+        self, identified: Identified | None, arrival: Arrival, error: RequestMalformed
+    ) -> Answer:
+        answer = self.refuse(arrival, error)
+        if identified is None:
+            return await self._refuse_for_the_record(identified, arrival, error)
+        request = unread(identified, arrival, answer.message_id)
+        reason = f"{policy_of(error).code}: {error.reason}"
+        outgoing = (*self._exchanges.replies(request, answer), *self._exchanges.parked_notice(request, reason))
+        await self._journal.park_unreadable(request, reason=reason, outgoing=outgoing)
+        self._exchanges.committed()
+        self._log.warning(MESSAGE_PARKED, message_id=request.message_id, route=arrival.route, reason=reason)
+        return answer
+
+    # --- everything else ---------------------------------------------------------------------------------
+
+    async def identify(self, credentials: Credentials) -> CallerName:
+        """See `Door.identify`."""
+        identified = self._pipeline.identify(credentials)
+        if identified.claims:
+            await self._journal.claim(identified.claims)
+        return identified.caller
+
+    async def message(self, caller: CallerName, message_id: str, *, wait_s: float) -> Answer:
+        """See `Door.message`."""
+        stored = await self._journal.find(caller, MessageId(message_id))
+        if stored is None:
+            return self._answers.refused(
+                MessageUnknown("no such message"),
+                message_id=message_id,
+                correlation_id=None,
+                route="",
+                received_at=self._clock(),
+            )
+        if stored.state is not State.COMPLETED:
+            return await self._awaited(stored, wait_s=_bounded(wait_s))
+        # Asking for the reply is what succeeded: 200, whatever the reply says.
+        return msgspec.structs.replace(self._answers.earlier(stored), http_status=200, replayed=False)
+
+    async def _awaited(self, stored: StoredExchange, *, wait_s: float) -> Answer:
+        """The reply if it comes in time, be it made in this process, in another, or after an operator's replay."""
+        request = stored.request
+        task = self._running.get((request.caller, request.message_id))
+        end_s = time.monotonic() + wait_s
+        while (left_s := end_s - time.monotonic()) > 0:
+            if task is not None:
+                await asyncio.wait({task}, timeout=left_s)
+                task = None
+            else:
+                await asyncio.sleep(min(POLL_S, left_s))
+            found = await self._journal.find(request.caller, request.message_id)
+            if found is not None and found.state is State.COMPLETED:
+                return self._answers.earlier(found)
+        return self._answers.pending(request)
+
+    def refuse(self, arrival: Arrival, error: Exception) -> Answer:
+        """See `Door.refuse`."""
+        return self._answers.refused(
+            error,
+            message_id=arrival.message_id or str(uuid.uuid4()),
+            correlation_id=arrival.correlation_id,
+            route=arrival.route,
+            received_at=arrival.received_at,
+        )
+
+    async def stop(self, *, grace_s: float) -> int:
+        """Wait until what was accepted has ended, at most `grace_s`; answers how many were left to their leases."""
+        if self._running:
+            await asyncio.wait(set(self._running.values()), timeout=grace_s)
+        return len(self._running)
+
+    @property
+    def in_flight(self) -> int:
+        """How many exchanges run now."""
+        return len(self._running)
+
+    async def _refuse_for_the_record(
+        self, identified: Identified | None, arrival: Arrival, error: EsbError | SecurityError
+    ) -> Answer:
+        answer = self.refuse(arrival, error)
+        arrival = msgspec.structs.replace(arrival, message_id=answer.message_id)
+        caller = None if identified is None else identified.caller
+        record = refusal(caller, arrival, code=policy_of(error).code, at=self._clock())
+        over_amqp = arrival.channel is Channel.AMQP and identified is not None
+        outgoing = (
+            self._exchanges.replies(unread(identified, arrival, answer.message_id), answer)
+            if over_amqp and identified is not None
+            else ()
+        )
+        await self._journal.refuse(record, outgoing=outgoing)
+        if outgoing:
+            self._exchanges.committed()
+        self._metrics.refused(record.code)
+        return answer
+
+    def _require_place(self) -> None:
+        if len(self._running) >= self._max_in_flight:
+            raise Saturated("too many exchanges in flight")
+
+    def _take_rate(self, caller: CallerName) -> None:
+        rate_per_s = self._pipeline.configuration.table.callers[caller].rate_per_s
+        limit = self._rates.get(caller)
+        if limit is None or limit.rate_per_s != rate_per_s:
+            limit = self._rates[caller] = RateLimit(name=caller, rate_per_s=rate_per_s)
+        limit.take()
+
+    @property
+    def lease_s(self) -> float:
+        """How long an exchange of any route may be held before others take it for abandoned."""
+        return self._pipeline.configuration.table.longest_deadline_s + LEASE_MARGIN_S
+
+    def _tell(self, arrival: Arrival, answer: Answer, elapsed_s: float) -> None:
+        known = arrival.route in self._pipeline.configuration.table.routes
+        self._metrics.exchange_finished(arrival.route if known else NO_ROUTE, answer.status, elapsed_s)
+        self._log.info(
+            MESSAGE_ANSWERED,
+            message_id=answer.message_id,
+            channel=arrival.channel,
+            route=arrival.route,
+            status=answer.status,
+            http_status=answer.http_status,
+            elapsed_ms=round(elapsed_s * 1000, 1),
+        )
+
+
+def _bounded(wait_s: float | None) -> float:
+    return min(LONGEST_WAIT_S, max(0.0, wait_s or 0.0))

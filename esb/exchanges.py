@@ -1,0 +1,264 @@
+"""Runs an accepted exchange to its one end: COMPLETED with a reply, PARKED for a person, or POSTPONED for later.
+
+Called by the bus for what just arrived and by the dispatcher for what the journal holds. An exception that nobody
+foresaw parks the exchange; it never passes as success.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from datetime import timedelta
+
+import msgspec
+
+from esb.answers import WAITING, Answers
+from esb.errors import LeaseLost, Refused, ReplyUnproven, StorageError
+from esb.faults import UNFORESEEN, fault_of, policy_of
+from esb.model import Fault, Status
+from esb.pipeline import Outcome, Pipeline
+from esb.ports import (
+    Answer,
+    Channel,
+    Clock,
+    Completion,
+    Journal,
+    Outgoing,
+    ReceivedExchange,
+    State,
+    StoredExchange,
+)
+from esb.stages.validate import Valid
+from esb.telemetry.logging import EXCHANGE_DEFECT, MESSAGE_PARKED, Logger
+from security.errors import MessageReplayed, SecurityError
+
+REPLIES_EXCHANGE = "esb.replies"
+PARKED_QUEUE = "esb.parked"
+POSTPONE_S = (5, 30, 120, 600)
+"""Pauses before a later try of an exchange that nobody waits for; after the last the failure itself is the reply."""
+
+SWEEP_AFTER_S = 60.0
+"""When the journal's own sweep takes over work that was handed to the broker and did not come back."""
+
+
+class Running(msgspec.Struct, kw_only=True):
+    """What may change while an exchange runs: nobody waits any more, so its reply belongs into the inbox."""
+
+    detached: bool
+
+
+class Exchanges:
+    """Runs exchanges. Safe for concurrent use from one event loop."""
+
+    def __init__(
+        self,
+        *,
+        pipeline: Pipeline,
+        journal: Journal,
+        answers: Answers,
+        clock: Clock,
+        log: Logger,
+        with_broker: bool,
+        committed: Callable[[], None],
+    ) -> None:
+        """`committed` is called after a commit that may have filled the outbox."""
+        self._pipeline = pipeline
+        self._journal = journal
+        self._answers = answers
+        self._clock = clock
+        self._log = log
+        self._with_broker = with_broker
+        self.committed = committed
+
+    async def run(self, request: ReceivedExchange, valid: Valid, running: Running, *, attempts: int = 1) -> Answer:
+        """Run an exchange whose lease this worker holds.
+
+        Raises:
+            JournalUnavailable: its end could not be recorded; it will be taken up again when its lease lapses.
+        """
+        before_send = None
+        if not valid.authorised.route.idempotent:
+            before_send = functools.partial(self._journal.begin_call, request.caller, request.message_id)
+        try:
+            outcome = await self._pipeline.run(valid, before_send=before_send)
+        except LeaseLost:
+            return await self._elsewhere(request)
+        except StorageError:
+            raise
+        except Exception as error:  # boundary: a defect parks the message, it never passes as success
+            self._log.exception(EXCHANGE_DEFECT, message_id=request.message_id, route=request.route)
+            outcome = _defect(error)
+        return await self._conclude(
+            request, outcome, running, version=valid.authorised.route.version, attempts=attempts
+        )
+
+    async def resume(self, stored: StoredExchange) -> Answer:
+        """Run an exchange that the journal handed out: accepted for later, left by a dead worker, or replayed."""
+        request = stored.request
+        running = Running(detached=request.channel is Channel.HTTP)
+        try:
+            valid = self._pipeline.readmit(stored)
+        except (Refused, SecurityError) as error:
+            outcome = Outcome(
+                status=policy_of(error).status, http_status=policy_of(error).http_status, faults=(fault_of(error),)
+            )
+            return await self._conclude(request, outcome, running, version=1, attempts=stored.attempts)
+        if stored.call_begun and not valid.authorised.route.idempotent:
+            outcome = _parked("the effect of an earlier call is unknown")
+            return await self._conclude(request, outcome, running, version=1, attempts=stored.attempts)
+        return await self.run(request, valid, running, attempts=stored.attempts)
+
+    async def _conclude(
+        self, request: ReceivedExchange, outcome: Outcome, running: Running, *, version: int, attempts: int
+    ) -> Answer:
+        try:
+            if outcome.park is not None:
+                return await self._park(request, outcome, outcome.park)
+            if self._is_worth_a_later_try(request, outcome, attempts):
+                return await self._postpone(request, outcome, attempts)
+            return await self._complete(request, outcome, running, version=version)
+        except LeaseLost:
+            return await self._elsewhere(request)
+        finally:
+            self.committed()
+
+    async def _complete(self, request: ReceivedExchange, outcome: Outcome, running: Running, *, version: int) -> Answer:
+        answer = self._answers.concluded(request, outcome, version=version)
+        completion = Completion(
+            caller=request.caller,
+            message_id=request.message_id,
+            status=answer.status,
+            reply_body=answer.body,
+            reply_signature=answer.signature,
+            completed_at=self._clock(),
+            to_inbox=running.detached and request.channel is Channel.HTTP,
+            sources=tuple(msgspec.to_builtins(source) for source in outcome.sources),
+        )
+        outgoing = self.replies(request, answer) if request.asynchronous or running.detached else ()
+        try:
+            await self._journal.complete(completion, claims=outcome.claims, outgoing=outgoing)
+        except MessageReplayed:
+            return await self._complete(request, _answered_twice(outcome), running, version=version)
+        return answer
+
+    async def _park(self, request: ReceivedExchange, outcome: Outcome, reason: str) -> Answer:
+        await self._journal.park(
+            request.caller, request.message_id, reason=reason, outgoing=self.parked_notice(request, reason)
+        )
+        self._log.warning(MESSAGE_PARKED, message_id=request.message_id, route=request.route, reason=reason)
+        return self._answers.pending(request, faults=outcome.faults or (WAITING,))
+
+    def _is_worth_a_later_try(self, request: ReceivedExchange, outcome: Outcome, attempts: int) -> bool:
+        if not (request.asynchronous and outcome.retryable and attempts <= len(POSTPONE_S)):
+            return False
+        until = self._clock() + timedelta(seconds=POSTPONE_S[attempts - 1])
+        return request.expires_at is None or until < request.expires_at
+
+    async def _postpone(self, request: ReceivedExchange, outcome: Outcome, attempts: int) -> Answer:
+        pause_s = POSTPONE_S[attempts - 1]
+        # With a broker its delay queue brings the work back; the journal's own date is the net below it.
+        net_s = SWEEP_AFTER_S if self._with_broker else 0.0
+        await self._journal.postpone(
+            request.caller,
+            request.message_id,
+            until=self._clock() + timedelta(seconds=pause_s + net_s),
+            reason=outcome.faults[0].code if outcome.faults else outcome.status,
+            outgoing=self.delayed_work(request, pause_s),
+        )
+        return self._answers.pending(request, faults=outcome.faults or (WAITING,))
+
+    async def _elsewhere(self, request: ReceivedExchange) -> Answer:
+        stored = await self._journal.find(request.caller, request.message_id)
+        if stored is not None and stored.state is State.COMPLETED:
+            return self._answers.earlier(stored)
+        return self._answers.pending(request)
+
+    def replies(self, request: ReceivedExchange, answer: Answer) -> tuple[Outgoing, ...]:
+        """What goes out over RabbitMQ: to the replies exchange, and to the caller's own `reply_to` queue.
+
+        Whoever asked over AMQP and reads neither finds the reply in the HTTP inbox: it is never lost.
+        """
+        if not self._with_broker:
+            return ()
+        over_amqp = request.channel is Channel.AMQP
+        to_exchange = _reply_message(request, answer, exchange=REPLIES_EXCHANGE)
+        if request.reply_to is None:
+            return (msgspec.structs.replace(to_exchange, inbox_of=request.caller if over_amqp else None),)
+        to_queue = msgspec.structs.replace(
+            to_exchange, exchange="", routing_key=request.reply_to, inbox_of=request.caller if over_amqp else None
+        )
+        return (to_exchange, to_queue)
+
+    def parked_notice(self, request: ReceivedExchange, reason: str) -> tuple[Outgoing, ...]:
+        """What `esb.parked` shows of a parked exchange: which and why, never its payload."""
+        if not self._with_broker:
+            return ()
+        notice = {
+            "caller": request.caller,
+            "message_id": request.message_id,
+            "route": request.route,
+            "reason": reason,
+        }
+        return (
+            Outgoing(
+                exchange="",
+                routing_key=PARKED_QUEUE,
+                body=msgspec.json.encode(notice),
+                message_id=request.message_id,
+                correlation_id=request.correlation_id,
+            ),
+        )
+
+    def work(self, request: ReceivedExchange) -> tuple[Outgoing, ...]:
+        """What brings an asynchronous exchange to a worker over its agency's work queue: a claim check, no payload."""
+        return self._work_message(request, queue=self._work_queue(request))
+
+    def delayed_work(self, request: ReceivedExchange, pause_s: int) -> tuple[Outgoing, ...]:
+        """The same, through a delay queue."""
+        return self._work_message(request, queue=f"{self._work_queue(request)}.delay.{pause_s}s")
+
+    def _work_queue(self, request: ReceivedExchange) -> str:
+        return f"esb.work.{self._pipeline.configuration.table.lane_of(request.route)}"
+
+    def _work_message(self, request: ReceivedExchange, *, queue: str) -> tuple[Outgoing, ...]:
+        if not self._with_broker:
+            return ()
+        return (
+            Outgoing(
+                exchange="",
+                routing_key=queue,
+                body=b"{}",
+                message_id=request.message_id,
+                correlation_id=request.correlation_id,
+                headers={"esb-origin": "bus", "esb-caller": request.caller, "esb-route": request.route},
+            ),
+        )
+
+
+def _reply_message(request: ReceivedExchange, answer: Answer, *, exchange: str) -> Outgoing:
+    return Outgoing(
+        exchange=exchange,
+        routing_key=f"{request.caller}.{request.route}",
+        body=answer.body,
+        message_id=request.message_id,
+        correlation_id=request.correlation_id or request.message_id,
+        headers={"esb-signature": answer.signature, "esb-status": answer.status, "esb-route": request.route},
+    )
+
+
+def _defect(error: Exception) -> Outcome:
+    fault = Fault(code=UNFORESEEN.code, message=UNFORESEEN.text, advice=UNFORESEEN.advice)
+    return Outcome(status=Status.PENDING, faults=(fault,), park=f"{UNFORESEEN.code}: {type(error).__name__}")
+
+
+def _parked(reason: str) -> Outcome:
+    return Outcome(status=Status.PENDING, park=reason)
+
+
+def _answered_twice(outcome: Outcome) -> Outcome:
+    source = outcome.sources[0]
+    error = ReplyUnproven("the agency's answer was seen before", agency=source.agency, operation=source.operation)
+    policy = policy_of(error)
+    return Outcome(
+        status=policy.status, http_status=policy.http_status, sources=outcome.sources, faults=(fault_of(error),)
+    )
