@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+import re
+from datetime import UTC, datetime
+from typing import Final
 
 from adapters.manifest import BAKU
 from esb.model import JsonObject
+
+_DATE: Final = re.compile(r"(\d{4}-\d\d-\d\d)(Z|[+-]\d\d:\d\d)?", re.ASCII)
 
 
 def as_of(data: JsonObject, field: str | None) -> datetime | None:
@@ -18,15 +22,13 @@ def as_of(data: JsonObject, field: str | None) -> datetime | None:
 
 
 def _moment(text: str) -> datetime | None:
+    date = _DATE.fullmatch(text)
+    if date:
+        text = f"{date[1]}T00:00:00{date[2] or ''}"
     try:
-        if len(text) == _DATE_LENGTH:
-            return datetime.combine(date.fromisoformat(text), time(), BAKU).astimezone(UTC)
         moment = datetime.fromisoformat(text)
     except ValueError:
-        # XSD allows what Python has no value for (24:00:00, years above 9999, a date with a zone). The data are
-        # valid all the same; the reply only has no `as_of`.
+        # XSD has values that Python has not (24:00:00, years above 9999). The data are valid all the same; the
+        # reply only has no `as_of`.
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=BAKU)).astimezone(UTC)
-
-
-_DATE_LENGTH = len("2026-11-21")
