@@ -40,6 +40,10 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     `message_id` is None when the sender gave none. `asynchronous`: the sender does not wait. `wait_s`: how long it
     waits before a 202 is better than the reply; None means until the route's deadline. `signature`: the value of the
     sender's `ESB-Signature`, when it signed the body. `redelivered`: the broker has handed it out before.
+
+    `on_behalf_of`: the bus itself put this claim check on a work queue, and this caller's stored exchange is what
+    it stands for; set only when the broker has checked that the bus was the sender. `dead_letter`: why the broker
+    took the message out of its queue (`expired`, `delivery_limit`, `rejected`, `maxlen`); None for a live one.
     """
 
     route: str
@@ -56,6 +60,8 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     reply_to: str | None = None
     signature: str | None = None
     redelivered: bool = False
+    on_behalf_of: str | None = None
+    dead_letter: str | None = None
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
