@@ -100,6 +100,10 @@ class Answers:
             replayed=True,
         )
 
+    def sign(self, body: bytes) -> str:
+        """The detached JWS of any other body that a door sends."""
+        return jws.sign_detached(body, self._key())
+
     def _bare(
         self,
         *,
@@ -129,7 +133,7 @@ class Answers:
             status=reply.status,
             http_status=http_status,
             body=body,
-            signature=jws.sign_detached(body, self._key()),
+            signature=self.sign(body),
             retry_after_s=None if retry_after_s is None else max(1, math.ceil(retry_after_s)),
         )
 

@@ -26,7 +26,7 @@ from esb.errors import (
 )
 from esb.exchanges import SWEEP_AFTER_S, Exchanges, Running
 from esb.faults import policy_of
-from esb.model import CallerName, MessageId, RouteId
+from esb.model import CallerName, MessageId
 from esb.pipeline import Pipeline
 from esb.ports import (
     Answer,
@@ -78,7 +78,7 @@ class Bus:
         metrics: Metrics,
         log: Logger,
         max_in_flight: int,
-        wake_dispatcher: Callable[[RouteId], None],
+        wake_dispatcher: Callable[[], None],
         with_broker: bool,
     ) -> None:
         """`wake_dispatcher` is told of every exchange that was accepted for later."""
@@ -138,7 +138,7 @@ class Bus:
             require_same(stored, request.body_sha256)
             return await self._known(stored, wait_s=_bounded(arrival.wait_s))
         if request.asynchronous:
-            self._wake_dispatcher(request.route)
+            self._wake_dispatcher()
             return self._answers.pending(request)
         running = Running(detached=False)
         task = self._start(request, self._exchanges.run(request, valid, running))

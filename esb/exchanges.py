@@ -12,6 +12,7 @@ from datetime import timedelta
 
 import msgspec
 
+from esb.amqp.topology import DELAY, PARKED, REPLIES, delay_key, work_queue
 from esb.answers import WAITING, Answers
 from esb.errors import LeaseLost, Refused, ReplyUnproven, StorageError
 from esb.faults import UNFORESEEN, fault_of, policy_of
@@ -28,13 +29,12 @@ from esb.ports import (
     State,
     StoredExchange,
 )
+from esb.routes.table import CallRoute
 from esb.stages.validate import Valid
 from esb.telemetry.logging import EXCHANGE_DEFECT, MESSAGE_PARKED, Logger
 from security.errors import MessageReplayed, SecurityError
 
-REPLIES_EXCHANGE = "esb.replies"
-PARKED_QUEUE = "esb.parked"
-POSTPONE_S = (5, 30, 120, 600)
+POSTPONE_S = (5, 30, 300, 300)
 """Pauses before a later try of an exchange that nobody waits for; after the last the failure itself is the reply."""
 
 SWEEP_AFTER_S = 60.0
@@ -163,7 +163,7 @@ class Exchanges:
             request.message_id,
             until=self._clock() + timedelta(seconds=pause_s + net_s),
             reason=outcome.faults[0].code if outcome.faults else outcome.status,
-            outgoing=self.delayed_work(request, pause_s),
+            outgoing=self._delayed_work(request, pause_s),
         )
         return self._answers.pending(request, faults=outcome.faults or (WAITING,))
 
@@ -181,7 +181,7 @@ class Exchanges:
         if not self._with_broker:
             return ()
         over_amqp = request.channel is Channel.AMQP
-        to_exchange = _reply_message(request, answer, exchange=REPLIES_EXCHANGE)
+        to_exchange = _reply_message(request, answer, exchange=REPLIES)
         if request.reply_to is None:
             return (msgspec.structs.replace(to_exchange, inbox_of=request.caller if over_amqp else None),)
         to_queue = msgspec.structs.replace(
@@ -202,7 +202,7 @@ class Exchanges:
         return (
             Outgoing(
                 exchange="",
-                routing_key=PARKED_QUEUE,
+                routing_key=PARKED,
                 body=msgspec.json.encode(notice),
                 message_id=request.message_id,
                 correlation_id=request.correlation_id,
@@ -211,22 +211,23 @@ class Exchanges:
 
     def work(self, request: ReceivedExchange) -> tuple[Outgoing, ...]:
         """What brings an asynchronous exchange to a worker over its agency's work queue: a claim check, no payload."""
-        return self._work_message(request, queue=self._work_queue(request))
+        return self._work_message(request, exchange="", routing_key=work_queue(self._agency_of(request)))
 
-    def delayed_work(self, request: ReceivedExchange, pause_s: int) -> tuple[Outgoing, ...]:
-        """The same, through a delay queue."""
-        return self._work_message(request, queue=f"{self._work_queue(request)}.delay.{pause_s}s")
+    def _delayed_work(self, request: ReceivedExchange, pause_s: int) -> tuple[Outgoing, ...]:
+        key = delay_key(self._agency_of(request), pause_s)
+        return self._work_message(request, exchange=DELAY, routing_key=key)
 
-    def _work_queue(self, request: ReceivedExchange) -> str:
-        return f"esb.work.{self._pipeline.configuration.table.lane_of(request.route)}"
+    def _agency_of(self, request: ReceivedExchange) -> str | None:
+        route = self._pipeline.configuration.table.routes.get(request.route)
+        return route.agency if isinstance(route, CallRoute) else None
 
-    def _work_message(self, request: ReceivedExchange, *, queue: str) -> tuple[Outgoing, ...]:
+    def _work_message(self, request: ReceivedExchange, *, exchange: str, routing_key: str) -> tuple[Outgoing, ...]:
         if not self._with_broker:
             return ()
         return (
             Outgoing(
-                exchange="",
-                routing_key=queue,
+                exchange=exchange,
+                routing_key=routing_key,
                 body=b"{}",
                 message_id=request.message_id,
                 correlation_id=request.correlation_id,

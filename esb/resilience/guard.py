@@ -43,6 +43,7 @@ class Guard:
     def __init__(self, agency: str, limits: Limits) -> None:
         """Fresh: breaker closed, room empty, not paused."""
         self.agency = agency
+        self.limits = limits
         self.breaker = Breaker(agency=agency, failures=limits.failures, open_s=limits.open_s)
         self.paused = False
         self._rate = RateLimit(name=agency, rate_per_s=limits.rate_per_s)

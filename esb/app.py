@@ -1,0 +1,374 @@
+"""The composition root: one worker of the bus, put together, started and stopped in the right order.
+
+Called by `esb serve` (and by tests that want a whole bus in their own process). The only module that knows every
+other; no rule of the bus is decided here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from esb import journal as journals
+from esb.amqp.connection import Broker
+from esb.amqp.publisher import Publisher
+from esb.amqp.relay import Relay
+from esb.amqp.topology import Topology, topology
+from esb.answers import Answers
+from esb.bus import Bus
+from esb.control import Control
+from esb.dispatcher import Dispatcher, Lanes
+from esb.errors import SettingInvalid, StorageError
+from esb.exchanges import Exchanges
+from esb.inbound.amqp import AmqpDoor
+from esb.inbound.http import HttpDoor
+from esb.inbound.tls import server_context
+from esb.model import AgencyCode, RouteId, Source
+from esb.pipeline import Configuration, Pipeline
+from esb.ports import AgencyCatalogue, Journal
+from esb.resilience.guard import Guard, Limits
+from esb.routes import compiler
+from esb.routes.table import CallRoute, RouteTable, difference
+from esb.settings import Settings
+from esb.telemetry.logging import (
+    CHECKPOINT_FAILED,
+    ROUTES_RELOADED,
+    WORKER_STARTED,
+    WORKER_STOPPED,
+    WORKER_STOPPING,
+    logger,
+)
+from esb.telemetry.metrics import Metrics
+from security import identity, keys
+from security.keys import SigningKey
+
+FLUSH_EVERY_S = 1.0
+GATHER_LANE = "gather"
+
+
+class Agencies(Protocol):
+    """What the adapters give the composition: their operations, their limits, and an end."""
+
+    def load(self, settings: Settings) -> AgencyCatalogue:
+        """The installed adapters, compiled. Called again at each reload. Raises ConfigurationError."""
+        ...
+
+    def limits(self, catalogue: AgencyCatalogue) -> Mapping[AgencyCode, Limits]:
+        """What each agency bears."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections; idempotent."""
+        ...
+
+
+def utc_now() -> datetime:
+    """The clock of production."""
+    return datetime.now(UTC)
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A configuration that compiled and is not in force yet."""
+
+    configuration: Configuration
+    key: SigningKey
+
+    @property
+    def digest(self) -> str:
+        """Names the configuration: SHA-256 over what it was compiled from."""
+        return self.configuration.table.digest
+
+
+class Worker:
+    """One process of the bus, from `start` to `stop`."""
+
+    def __init__(self, settings: Settings, agencies: Agencies, *, slot: int = 0, share_port: bool = False) -> None:
+        """`slot` numbers the workers of one node; each has a hash chain and leases of its own."""
+        self.settings = settings
+        self.home = Path(settings.home)
+        self._agencies = agencies
+        self._slot = slot
+        self._share_port = share_port
+        self._log = logger("esb.worker").bind(node=settings.node, worker=slot)
+        self._stack = contextlib.AsyncExitStack()
+        self.http_address: tuple[str, int] | None = None
+        self.https_address: tuple[str, int] | None = None
+
+    async def start(self) -> None:
+        """Compile, connect, take over what a predecessor left, then open the doors: in this order.
+
+        Raises:
+            ConfigurationError: routes, adapters, keys or settings cannot be used.
+            JournalUnavailable: the journal cannot be opened.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+
+    async def stop(self) -> None:
+        """Close the doors, finish what was accepted, then let go of broker and journal; idempotent."""
+        self._log.info(WORKER_STOPPING)
+        await self._stack.aclose()
+        self._log.info(WORKER_STOPPED)
+
+    # --- start -------------------------------------------------------------------------------------------
+
+    async def _start(self) -> None:
+        settings, stack = self.settings, self._stack
+        self._metrics = Metrics(folder=self.home / "run" / "metrics" if self._share_port else None)
+        stack.push_async_callback(self._agencies.close)
+        candidate = self._compile(previous=None)
+        self._key = candidate.key
+        self._configuration = candidate.configuration
+        self.journal = await self._open_journal()
+        stack.push_async_callback(self.journal.close)
+        self._answers = Answers(key=lambda: self._key, clock=utc_now)
+        self._pipeline = Pipeline(
+            candidate.configuration, audience=settings.audience, clock=utc_now, called=self._agency_called
+        )
+        self._exchanges = Exchanges(
+            pipeline=self._pipeline,
+            journal=self.journal,
+            answers=self._answers,
+            clock=utc_now,
+            log=self._log,
+            with_broker=bool(settings.broker_url),
+            committed=self._committed,
+        )
+        self.bus = self._make_bus()
+        self._dispatcher = self._make_dispatcher()
+        self._relay: Relay | None = None
+        await self.journal.release_own_leases()
+        # From here on in reverse order of stopping: doors are opened last and closed first.
+        await self._start_checkpoints()
+        await self._start_broker()
+        self._dispatcher.start()
+        stack.push_async_callback(self._dispatcher.stop, grace_s=settings.shutdown_grace_s)
+        stack.push_async_callback(self.bus.stop, grace_s=settings.shutdown_grace_s)
+        await self._open_http()
+        await self._start_control()
+        self._metrics.routes_loaded(len(self._pipeline.configuration.table.routes))
+        self._log.info(WORKER_STARTED, digest=candidate.digest)
+
+    async def _open_journal(self) -> Journal:
+        return await journals.connect(
+            self.settings.database_url,
+            self.home,
+            owner=f"{self.settings.node}/{self._slot}",
+            window_s=self.settings.journal_window_ms / 1000,
+            clock=utc_now,
+        )
+
+    def _make_bus(self) -> Bus:
+        return Bus(
+            pipeline=self._pipeline,
+            journal=self.journal,
+            exchanges=self._exchanges,
+            answers=self._answers,
+            clock=utc_now,
+            metrics=self._metrics,
+            log=self._log,
+            max_in_flight=self.settings.max_in_flight,
+            wake_dispatcher=lambda: self._dispatcher.wake(),
+            with_broker=bool(self.settings.broker_url),
+        )
+
+    def _make_dispatcher(self) -> Dispatcher:
+        return Dispatcher(
+            journal=self.journal,
+            resume=self.bus.resume,
+            lanes=self._lanes,
+            lease_s=lambda: self.bus.lease_s,
+            places=max(1, self.settings.max_in_flight // 8),
+            log=self._log,
+        )
+
+    async def _start_broker(self) -> None:
+        self._brokers: tuple[Broker, ...] = ()
+        if not self.settings.broker_url:
+            return
+        # Two connections: RabbitMQ throttles one that publishes too fast, acknowledgements included.
+        name = f"esb {self.settings.node}/{self._slot}"
+        publishing = Broker(self.settings.broker_url, name=f"{name} out")
+        consuming = Broker(self.settings.broker_url, name=f"{name} in")
+        self._brokers = (publishing, consuming)
+        publisher = Publisher(publishing)
+        self._relay = Relay(self.journal, publisher)
+        self._amqp = AmqpDoor(consuming, self.bus, clock=utc_now)
+        self._amqp.use(*self._broker_plan())
+        for broker in self._brokers:
+            await broker.start()
+            self._stack.push_async_callback(broker.stop)
+        await publisher.start()
+        self._stack.push_async_callback(publisher.stop)
+        await self._relay.start()
+        self._stack.push_async_callback(self._relay.stop)
+        await self._amqp.start()
+        self._stack.push_async_callback(self._amqp.stop, grace_s=self.settings.shutdown_grace_s)
+
+    async def _open_http(self) -> None:
+        settings = self.settings
+        self._http = HttpDoor(
+            door=self.bus,
+            journal=self.journal,
+            routes=lambda: self._pipeline.configuration.table,
+            health=self.health,
+            jwks=self._jwks,
+            sign=self._answers.sign,
+            metrics=self._metrics,
+            settings=settings,
+            clock=utc_now,
+        )
+        self._stack.push_async_callback(self._http.close, settings.shutdown_grace_s)
+        if settings.http:
+            self.http_address = await self._http.listen(settings.http, share_port=self._share_port)
+        if settings.https:
+            tls = server_context(settings)
+            self.https_address = await self._http.listen(settings.https, tls=tls, share_port=self._share_port)
+
+    async def _start_control(self) -> None:
+        control = Control(self.home / "run", slot=self._slot, worker=self)
+        await control.start()
+        self._stack.push_async_callback(control.stop)
+
+    async def _start_checkpoints(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._tick())
+        self._stack.push_async_callback(_cancelled, task)
+
+    async def _tick(self) -> None:
+        next_checkpoint_s = 0.0
+        loop = asyncio.get_running_loop()
+        while True:
+            self._metrics.flush()
+            for agency, guard in self._pipeline.configuration.guards.items():
+                self._metrics.breaker_state(agency, is_open=guard.breaker.state != "closed")
+            # One worker of a node signs for all chains: checkpoints form one chain themselves.
+            if self._slot == 0 and loop.time() >= next_checkpoint_s:
+                next_checkpoint_s = loop.time() + self.settings.checkpoint_every_s
+                await self._checkpoint()
+            await asyncio.sleep(FLUSH_EVERY_S)
+
+    async def _checkpoint(self) -> None:
+        try:
+            await self.journal.checkpoint(lambda content: (self._key.kid, self._key.sign(content)))
+        except StorageError as error:
+            self._log.warning(CHECKPOINT_FAILED, reason=error.reason)
+
+    # --- configuration -----------------------------------------------------------------------------------
+
+    def prepare(self, digest: str | None = None) -> Candidate:
+        """Compile what is on disk now; nothing is used yet.
+
+        Raises:
+            ConfigurationError: it cannot be used, or (`digest`) it is not what was asked for.
+        """
+        candidate = self._compile(previous=self._pipeline.configuration)
+        if digest is not None and candidate.digest != digest:
+            raise SettingInvalid("the files changed while they were being loaded; reload again")
+        return candidate
+
+    def commit(self, candidate: Candidate) -> Mapping[str, object]:
+        """Use it whole, from the next exchange on; what runs finishes under the old one. Says what changed."""
+        before = self._pipeline.configuration.table
+        self._pipeline.configuration = candidate.configuration
+        self._key = candidate.key
+        if self.settings.broker_url:
+            self._amqp.use(*self._broker_plan())
+        change = difference(before, candidate.configuration.table)
+        self._metrics.routes_loaded(len(candidate.configuration.table.routes))
+        self._log.info(ROUTES_RELOADED, digest=candidate.digest)
+        return {
+            "digest": candidate.digest,
+            "added": list(change.added),
+            "removed": list(change.removed),
+            "changed": list(change.changed),
+        }
+
+    def _compile(self, *, previous: Configuration | None) -> Candidate:
+        catalogue = self._agencies.load(self.settings)
+        table = compiler.load(Path(self.settings.routes), catalogue)
+        limits = self._agencies.limits(catalogue)
+        return Candidate(
+            configuration=Configuration(
+                table=table,
+                caller_keys=identity.load(self.home / "keys" / "callers"),
+                guards=_guards(limits, previous),
+            ),
+            key=keys.active(self.home / "keys" / "bus", passphrase=self.settings.key_passphrase),
+        )
+
+    def _lanes(self) -> Lanes:
+        return lanes(self._pipeline.configuration.table)
+
+    # --- what others ask of a worker ---------------------------------------------------------------------
+
+    async def health(self) -> Mapping[str, str | None]:
+        """Every dependency, with what is wrong with it, or None."""
+        return {
+            "journal": await self._journal_problem(),
+            **({"broker": self._broker_problem()} if self._brokers else {}),
+            "routes": None,
+        }
+
+    def status(self) -> Mapping[str, object]:
+        """What `esb doctor` shows of a running worker."""
+        configuration = self._pipeline.configuration
+        return {
+            "worker": self._slot,
+            "digest": configuration.table.digest,
+            "routes": len(configuration.table.routes),
+            "in_flight": self.bus.in_flight,
+            "breakers": {agency: guard.breaker.state for agency, guard in configuration.guards.items()},
+        }
+
+    async def _journal_problem(self) -> str | None:
+        try:
+            await self.journal.ping()
+        except StorageError as error:
+            return error.reason
+        return None
+
+    def _broker_problem(self) -> str | None:
+        return next((broker.state.problem for broker in self._brokers if broker.state.problem), None)
+
+    def _jwks(self) -> Mapping[str, object]:
+        public = keys.load_verifying_keys(self.home / "keys" / "bus")
+        return {"keys": [keys.jwk(key) for key in public]}
+
+    def _committed(self) -> None:
+        if self._relay is not None:
+            self._relay.wake()
+
+    def _agency_called(self, source: Source) -> None:
+        self._metrics.agency_call(source.agency, source.operation, source.status, source.elapsed_ms / 1000)
+
+
+def lanes(table: RouteTable) -> dict[str, list[RouteId]]:
+    """The routes of each agency; those that gather several have a lane of their own."""
+    sorted_out: dict[str, list[RouteId]] = {}
+    for route in table.routes.values():
+        lane = route.agency if isinstance(route, CallRoute) else GATHER_LANE
+        sorted_out.setdefault(lane, []).append(route.id)
+    return sorted_out
+
+
+def _guards(limits: Mapping[AgencyCode, Limits], previous: Configuration | None) -> dict[str, Guard]:
+    # A guard knows how an agency has been doing: it survives a reload unless its own limits changed.
+    known = {} if previous is None else previous.guards
+    return {
+        agency: known[agency] if agency in known and known[agency].limits == limit else Guard(agency, limit)
+        for agency, limit in limits.items()
+    }
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
