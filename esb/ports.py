@@ -373,6 +373,12 @@ class Journal(Protocol):
         """Record REPLAYED: a PARKED exchange becomes RECEIVED again, unleased. Raises EsbError if not parked."""
         ...
 
+    async def drop(
+        self, completion: Completion, *, operator: str, reason: str, outgoing: Sequence[Outgoing] = ()
+    ) -> None:
+        """Record DROPPED and COMPLETED: a PARKED exchange ends with this reply. Raises EsbError if not parked."""
+        ...
+
     async def inbox(self, caller: CallerName, *, limit: int, redeliver_after_s: float) -> Sequence[InboxReply]:
         """Replies that wait, oldest first; what is handed out comes again after `redeliver_after_s` unless acked."""
         ...
