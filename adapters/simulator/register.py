@@ -1,0 +1,144 @@
+"""A simulated agency's records: its data file, read once, and what it answers for a key.
+
+Called by the dialects with a request that was proven and validated. Knows nothing of SOAP, HTTP or signatures: an
+answer is a contract document, a fault in the agency's words, or an HTTP status with a document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from esb.errors import ConfigurationError
+from esb.routes import document
+
+RECORD = "$record"
+
+
+class FaultText(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A SOAP fault: `code` without prefix (`Client.Business`), and the typed `detail` by its name in the WSDL."""
+
+    code: str
+    text: str
+    detail: dict[str, dict[str, Any]] = {}
+
+
+class AgencyReply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an agency answers: a document of its contract, or a fault, or text that keeps to no contract.
+
+    `raw`: the Body's child or the JSON text. `http_status` matters to REST only.
+    """
+
+    document: dict[str, Any] | None = None
+    fault: FaultText | None = None
+    raw: str | None = None
+    http_status: int = 200
+
+
+class OperationRecords(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How one operation answers.
+
+    `key`: the request field that is looked up in `table`. `found`: the document around a record, where `$record`,
+    `$record.Field` and `$key` stand for the record, a part of it and the key. `missing`: how this agency says that
+    there is no such record. `special`: answers for some keys whatever the table holds.
+    """
+
+    key: str
+    table: str
+    found: Any
+    missing: AgencyReply
+    special: dict[str, AgencyReply] = {}
+
+
+class Register(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole data file of one agency."""
+
+    agency: str
+    tables: dict[str, dict[str, Any]]
+    operations: dict[str, OperationRecords]
+
+    def answer(self, operation: str, key: str) -> AgencyReply:
+        """What the agency says about this key; the same every time."""
+        rules = self.operations[operation]
+        if key in rules.special:
+            return _fill_reply(rules.special[key], key)
+        if key not in self.tables[rules.table]:
+            return _fill_reply(rules.missing, key)
+        return AgencyReply(document=_fill(rules.found, self.tables[rules.table][key], key))
+
+    def key_of(self, operation: str, values: Mapping[str, Any]) -> str:
+        """The value that the operation looks up; "" when the request has none."""
+        return str(values.get(self.operations[operation].key, ""))
+
+
+def load(path: Path) -> Register:
+    """The data file at `path`.
+
+    Raises:
+        ConfigurationError: it is missing, is not YAML, or has unknown or ill-typed fields; says which.
+    """
+    try:
+        register = msgspec.convert(read_values(path), Register)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+    for name, rules in register.operations.items():
+        if rules.table not in register.tables:
+            raise ConfigurationError(f"{path}: operation {name} names the table {rules.table!r}, which is not there")
+    return register
+
+
+def read_values(path: Path) -> Any:
+    """The plain values of a YAML file. Numbers with a point are exact decimals, dates stay text.
+
+    Raises:
+        ConfigurationError: the file cannot be read; names each line at fault.
+    """
+    loaded = document.load(path)
+    if loaded.root is None or loaded.findings:
+        raise ConfigurationError("; ".join(str(finding) for finding in loaded.findings))
+    return plain(loaded.root)
+
+
+def plain(node: document.Node) -> Any:
+    """The values below a node, without places. Money must not become a float, so its text is read again."""
+    match node.shape:
+        case document.Shape.MAPPING:
+            return {name: plain(child) for name, child in node.entries.items()}
+        case document.Shape.SEQUENCE:
+            return [plain(item) for item in node.items]
+        case document.Shape.SCALAR:
+            return Decimal(node.text) if isinstance(node.value, float) else node.value
+
+
+def _fill_reply(reply: AgencyReply, key: str) -> AgencyReply:
+    return msgspec.structs.replace(reply, document=_fill(reply.document, None, key))
+
+
+def _fill(template: Any, record: Any, key: str) -> Any:
+    """`template` with its placeholders replaced; a field whose part of the record is absent is left out."""
+    match template:
+        case dict():
+            filled = {name: _fill(value, record, key) for name, value in template.items()}
+            return {name: value for name, value in filled.items() if value is not _ABSENT}
+        case list():
+            return [_fill(item, record, key) for item in template]
+        case "$key":
+            return key
+        case str() if template == RECORD or template.startswith(f"{RECORD}."):
+            return _part(record, template.split(".")[1:])
+    return template
+
+
+def _part(record: Any, path: list[str]) -> Any:
+    for name in path:
+        if not isinstance(record, dict) or name not in record:
+            return _ABSENT
+        record = record[name]
+    return record
+
+
+_ABSENT = object()
