@@ -16,17 +16,13 @@ from typing import Protocol
 import msgspec
 
 from esb import journal as journals
-from esb.amqp.connection import Broker
-from esb.amqp.publisher import Publisher
-from esb.amqp.relay import Relay
-from esb.amqp.topology import Topology, topology
 from esb.answers import Answers
+from esb.broker_side import BrokerSide
 from esb.bus import Bus
 from esb.control import Control
 from esb.dispatcher import Dispatcher, Lanes
-from esb.errors import SettingInvalid, StorageError
+from esb.errors import BrokerUnavailable, SettingInvalid, StorageError
 from esb.exchanges import Exchanges
-from esb.inbound.amqp import AmqpDoor
 from esb.inbound.http import HttpDoor
 from esb.inbound.tls import server_context
 from esb.model import AgencyCode, RouteId, Source
@@ -145,7 +141,7 @@ class Worker:
         )
         self.bus = self._make_bus()
         self._dispatcher = self._make_dispatcher()
-        self._relay: Relay | None = None
+        self._broker: BrokerSide | None = None
         await self.journal.release_own_leases()
         # From here on in reverse order of stopping: doors are opened last and closed first.
         await self._start_checkpoints()
@@ -177,7 +173,7 @@ class Worker:
             metrics=self._metrics,
             log=self._log,
             max_in_flight=self.settings.max_in_flight,
-            wake_dispatcher=lambda: self._dispatcher.wake(),
+            wake_dispatcher=self._wake_dispatcher,
             with_broker=bool(self.settings.broker_url),
         )
 
@@ -192,27 +188,19 @@ class Worker:
         )
 
     async def _start_broker(self) -> None:
-        self._brokers: tuple[Broker, ...] = ()
         if not self.settings.broker_url:
             return
-        # Two connections: RabbitMQ throttles one that publishes too fast, acknowledgements included.
-        name = f"esb {self.settings.node}/{self._slot}"
-        publishing = Broker(self.settings.broker_url, name=f"{name} out")
-        consuming = Broker(self.settings.broker_url, name=f"{name} in")
-        self._brokers = (publishing, consuming)
-        publisher = Publisher(publishing)
-        self._relay = Relay(self.journal, publisher)
-        self._amqp = AmqpDoor(consuming, self.bus, clock=utc_now)
-        self._amqp.use(*self._broker_plan())
-        for broker in self._brokers:
-            await broker.start()
-            self._stack.push_async_callback(broker.stop)
-        await publisher.start()
-        self._stack.push_async_callback(publisher.stop)
-        await self._relay.start()
-        self._stack.push_async_callback(self._relay.stop)
-        await self._amqp.start()
-        self._stack.push_async_callback(self._amqp.stop, grace_s=self.settings.shutdown_grace_s)
+        self._broker = BrokerSide(
+            self.settings.broker_url,
+            name=f"esb {self.settings.node}/{self._slot}",
+            door=self.bus,
+            journal=self.journal,
+            clock=utc_now,
+            log=self._log,
+        )
+        self._stack.push_async_callback(self._broker.stop)
+        await self._broker.start(self._pipeline.configuration)
+        self._stack.push_async_callback(self._broker.stop_consuming, grace_s=self.settings.shutdown_grace_s)
 
     async def _open_http(self) -> None:
         settings = self.settings
@@ -275,13 +263,14 @@ class Worker:
             raise SettingInvalid("the files changed while they were being loaded; reload again")
         return candidate
 
-    def commit(self, candidate: Candidate) -> Mapping[str, object]:
+    async def commit(self, candidate: Candidate) -> Mapping[str, object]:
         """Use it whole, from the next exchange on; what runs finishes under the old one. Says what changed."""
         before = self._pipeline.configuration.table
         self._pipeline.configuration = candidate.configuration
         self._key = candidate.key
-        if self.settings.broker_url:
-            self._amqp.use(*self._broker_plan())
+        if self._broker is not None:
+            with contextlib.suppress(BrokerUnavailable):  # declared as soon as the broker is back
+                await self._broker.follow(candidate.configuration)
         change = difference(before, candidate.configuration.table)
         self._metrics.routes_loaded(len(candidate.configuration.table.routes))
         self._log.info(ROUTES_RELOADED, digest=candidate.digest)
@@ -314,7 +303,7 @@ class Worker:
         """Every dependency, with what is wrong with it, or None."""
         return {
             "journal": await self._journal_problem(),
-            **({"broker": self._broker_problem()} if self._brokers else {}),
+            **({} if self._broker is None else {"broker": self._broker.problem}),
             "routes": None,
         }
 
@@ -336,16 +325,16 @@ class Worker:
             return error.reason
         return None
 
-    def _broker_problem(self) -> str | None:
-        return next((broker.state.problem for broker in self._brokers if broker.state.problem), None)
-
     def _jwks(self) -> Mapping[str, object]:
         public = keys.load_verifying_keys(self.home / "keys" / "bus")
         return {"keys": [keys.jwk(key) for key in public]}
 
+    def _wake_dispatcher(self) -> None:
+        self._dispatcher.wake()
+
     def _committed(self) -> None:
-        if self._relay is not None:
-            self._relay.wake()
+        if self._broker is not None:
+            self._broker.wake()
 
     def _agency_called(self, source: Source) -> None:
         self._metrics.agency_call(source.agency, source.operation, source.status, source.elapsed_ms / 1000)

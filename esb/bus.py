@@ -333,6 +333,8 @@ class Bus:
 
     def _take_rate(self, caller: CallerName) -> None:
         rate_per_s = self._pipeline.configuration.table.callers[caller].rate_per_s
+        if rate_per_s is None:
+            return
         limit = self._rates.get(caller)
         if limit is None or limit.rate_per_s != rate_per_s:
             limit = self._rates[caller] = RateLimit(name=caller, rate_per_s=rate_per_s)
@@ -341,7 +343,8 @@ class Bus:
     @property
     def lease_s(self) -> float:
         """How long an exchange of any route may be held before others take it for abandoned."""
-        return self._pipeline.configuration.table.longest_deadline_s + LEASE_MARGIN_S
+        routes = self._pipeline.configuration.table.routes.values()
+        return max((route.deadline_s for route in routes), default=0.0) + LEASE_MARGIN_S
 
     def _tell(self, arrival: Arrival, answer: Answer, elapsed_s: float) -> None:
         known = arrival.route in self._pipeline.configuration.table.routes

@@ -29,7 +29,7 @@ class Controlled(Protocol):
         """See `Worker.prepare`."""
         ...
 
-    def commit(self, candidate: Any) -> Mapping[str, object]:
+    async def commit(self, candidate: Any) -> Mapping[str, object]:
         """See `Worker.commit`."""
         ...
 
@@ -75,7 +75,7 @@ class Control:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             order = msgspec.json.decode(await reader.readline(), type=Order)
-            answer = await asyncio.to_thread(self._obey, order) if order.verb == "prepare" else self._obey(order)
+            answer = await self._obey(order)
         except RoutesInvalid as error:
             answer = {"error": "invalid", "findings": [str(finding) for finding in error.findings]}
         except EsbError as error:
@@ -88,17 +88,17 @@ class Control:
             writer.close()
             await writer.wait_closed()
 
-    def _obey(self, order: Order) -> Mapping[str, object]:
+    async def _obey(self, order: Order) -> Mapping[str, object]:
         if order.verb == "status":
             return self._worker.status()
         if order.verb == "prepare":
-            self._candidate = self._worker.prepare(order.digest)
+            self._candidate = await asyncio.to_thread(self._worker.prepare, order.digest)
             return {"prepared": self._candidate.digest}
         if order.verb == "commit":
             if self._candidate is None or self._candidate.digest != order.digest:
                 raise ConfigurationError("nothing is prepared with this digest")
             candidate, self._candidate = self._candidate, None
-            return self._worker.commit(candidate)
+            return await self._worker.commit(candidate)
         if order.verb == "abort":
             self._candidate = None
             return {"aborted": True}

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from esb.errors import SettingInvalid
 
@@ -42,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_in_flight: int = 512
     shutdown_grace_s: float = 20.0
     log_level: str = "info"
+    metrics_from: str = "127.0.0.0/8,::1/128"
 
 
 DESCRIPTIONS: Mapping[str, str] = {
@@ -67,6 +69,7 @@ DESCRIPTIONS: Mapping[str, str] = {
     "max_in_flight": "exchanges that one worker runs at a time; more get 503",
     "shutdown_grace_s": "how long a stopping worker finishes what it accepted",
     "log_level": "debug, info, warning or error",
+    "metrics_from": "networks that may read /metrics and the reasons in /readyz; everybody else gets neither",
 }
 
 SECRET = frozenset({"key_passphrase", "database_url", "broker_url"})
