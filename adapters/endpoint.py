@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import ssl as tls
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
+from typing import Final
 
-from adapters.manifest import Manifest
+from adapters.manifest import Manifest, TlsFiles
 from adapters.transport import Destination, Transport
 from esb.errors import AgencyPaused, AgencyUnreachable
+from esb.model import Finding, Severity
 from esb.ports import OutgoingCall, RawAnswer
+from esb.routes.fields import nearest
+from esb.settings import Settings
+
+_LOOPBACK: Final = ("http://127.", "http://localhost:", "http://[::1]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,3 +54,58 @@ class Endpoint:
         if self.unusable:
             raise AgencyUnreachable(self.unusable, agency=destination.agency, operation=destination.operation)
         return await self.transport.send(call, destination, timeout_s=timeout_s)
+
+
+def resolve(manifest: Manifest, settings: Settings, transport: Transport) -> tuple[Endpoint, tuple[Finding, ...]]:
+    """The agency's endpoint in this environment, and warnings about it. What makes it unusable is in the value."""
+    environment = settings.environment
+    url = settings.endpoints.get(manifest.agency) or manifest.endpoint.get(environment, "")
+    warnings: list[Finding] = []
+    unusable = "" if url else _advice(manifest, environment)
+    if url.startswith("http://") and not url.startswith(_LOOPBACK):
+        text = f"the {environment} endpoint is not https: personal data cross the network in clear"
+        warnings.append(_warning(manifest, text))
+    ssl: tls.SSLContext | None = None
+    if manifest.tls is not None:
+        try:
+            ssl = _ssl(manifest.tls, settings)
+        except OSError as error:  # ssl.SSLError is one
+            unusable = f"files under `tls` cannot be used: {error.strerror or 'wrong content'}"
+            warnings.append(_warning(manifest, unusable))
+    return Endpoint(manifest=manifest, url=url, transport=transport, ssl=ssl, unusable=unusable), tuple(warnings)
+
+
+def overrides_of_nobody(overrides: Mapping[str, str], known: list[str]) -> list[Finding]:
+    """A warning for each setting `endpoints` that names no adapter."""
+    return [
+        Finding(
+            file="ESB_ENDPOINTS",
+            line=0,
+            message=f"there is no adapter {agency!r}",
+            severity=Severity.WARNING,
+            suggestion=nearest(agency, known),
+        )
+        for agency in overrides
+        if agency not in known
+    ]
+
+
+def _ssl(files: TlsFiles, settings: Settings) -> tls.SSLContext:
+    """The peer's certificate is checked in every case; the files only say against which roots, and who the bus is."""
+    home = Path(settings.home)
+    context = tls.create_default_context(cafile=str(home / files.ca) if files.ca else None)
+    if files.client_certificate and files.client_key:
+        # A password that is not needed is not asked for; without one OpenSSL would prompt on a terminal.
+        context.load_cert_chain(home / files.client_certificate, home / files.client_key, settings.key_passphrase)
+    return context
+
+
+def _advice(manifest: Manifest, environment: str) -> str:
+    return (
+        f"no endpoint for the environment {environment!r}: set endpoint.{environment} in {manifest.file}, "
+        f"or ESB_ENDPOINTS={manifest.agency}=URL"
+    )
+
+
+def _warning(manifest: Manifest, message: str) -> Finding:
+    return Finding(file=manifest.file, line=0, message=message, severity=Severity.WARNING)

@@ -111,6 +111,7 @@ class Transport:
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=None, connect=connect_s),
             ssl=True if destination.ssl is None else destination.ssl,
+            middlewares=() if call.method == hdrs.METH_POST else _ONCE,
         )
 
     def _opened(self) -> aiohttp.ClientSession:
@@ -124,13 +125,12 @@ class Transport:
                 skip_auto_headers=_AUTO_HEADERS,
                 auto_decompress=False,
                 trust_env=False,
-                middlewares=(_once,),
             )
         return self._session
 
 
 async def _once(request: aiohttp.ClientRequest, proceed: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep aiohttp from repeating a GET by itself when a kept-alive connection dies under it.
+    """Keep aiohttp from repeating a GET (a POST it never does) when a kept-alive connection dies under it.
 
     A repeat would carry the same signature (which the agency must refuse as replayed) and is not counted as an
     attempt. aiohttp repeats on these two classes only, so the same fact travels as another class.
@@ -141,6 +141,9 @@ async def _once(request: aiohttp.ClientRequest, proceed: aiohttp.ClientHandlerTy
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         raise aiohttp.ClientConnectionError(_reason(error)) from error
+
+
+_ONCE: Final = (_once,)
 
 
 async def _read(response: aiohttp.ClientResponse, destination: Destination) -> RawAnswer:
