@@ -214,7 +214,7 @@ class WsseVerifier:
             CertificateRejected: the signer is not believed.
             MessageStale: well signed, at another time.
         """
-        message = Message.read(parse(envelope), self._soap)
+        message = Message.read(envelope, self._soap)
         leaf = self._anchors.leaf(decode_base64(message.token.text), now)
         signed_info = message.signed_info
         if signed_info.algorithm is not leaf.key.algorithm:

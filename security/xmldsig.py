@@ -28,7 +28,8 @@ METHOD_URIS = {algorithm: uri for uri, algorithm in SIGNATURE_METHODS.items()}
 
 MAX_REFERENCES = 16
 MAX_PREFIXES = 32
-"""References and prefixes cost canonicalisation time before anything is proven: bounds keep a hostile message cheap."""
+MAX_NAMESPACE_LENGTH = 1024
+"""These cost canonicalisation time before anything is proven: bounds keep a hostile message cheap."""
 
 _INCLUSIVE_NAMESPACES = f"{{{EXCLUSIVE_C14N}}}InclusiveNamespaces"
 _BASE64_BREAKS = b" \t\r\n"
@@ -117,6 +118,9 @@ def read_signed_info(element: Element) -> SignedInfo:
     """Read a ds:SignedInfo, proving nothing yet. Raises SignatureInvalid for anything outside the profile."""
     if element.tag != ds("SignedInfo") or not 3 <= len(element) <= 2 + MAX_REFERENCES:  # noqa: PLR2004 - two methods
         raise SignatureInvalid("SignedInfo is outside the profile")
+    # A namespace of the envelope is written again for every element that uses it first: a long one would multiply.
+    if any(len(uri) > MAX_NAMESPACE_LENGTH for uri in element.nsmap.values()):
+        raise SignatureInvalid("namespace name is too long")
     prefixes = _exclusive_prefixes(element[0], ds("CanonicalizationMethod"))
     method = _algorithm_of(element[1], ds("SignatureMethod"))
     if method not in SIGNATURE_METHODS or len(element[1]):
