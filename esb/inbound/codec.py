@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from esb.errors import RequestInvalid, RequestMalformed, RequestTooLarge
-from esb.model import Reply, Request
+from esb.model import MessageId, Reply, Request
 
 MAX_DEPTH = 32
 """How deep `parameters` may nest; contracts of agencies stay far below."""
@@ -70,7 +70,7 @@ def encode_json(value: Any) -> bytes:
     return _ENCODER.encode(value)
 
 
-def read_message_id(text: str) -> str:
+def read_message_id(text: str) -> MessageId:
     """The id in its one canonical form (RFC 9562, lower case), so that one id is never taken for two.
 
     Raises:
@@ -78,7 +78,12 @@ def read_message_id(text: str) -> str:
     """
     if _MESSAGE_ID.fullmatch(text) is None:
         raise RequestInvalid("the message id is not a UUID", path="/headers/message-id")
-    return text.lower()
+    return MessageId(text.lower())
+
+
+def known_message_id(text: str) -> MessageId:
+    """The id to look a message up by: canonical when it is a UUID, else as it stands (then nothing has it)."""
+    return MessageId(text.lower() if _MESSAGE_ID.fullmatch(text) else text)
 
 
 def _typed(body: bytes) -> Request:

@@ -1,0 +1,151 @@
+"""What a portal backend may say beside the body: preferences, ids, credentials, types, queries.
+
+Pure text to values, called by the HTTP door for each request. An error names the header or query parameter by a
+pointer (`/headers/prefer`, `/query/wait`) in the place where an error in the body has its JSON pointer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from esb.errors import ContentTypeUnsupported, ReplyTypeUnsupported, RequestInvalid
+from esb.inbound.codec import read_message_id
+
+MAX_WAIT_S = 60
+"""Longer waits are cut to this: connections through load balancers rarely live longer without a byte."""
+
+JSON = "application/json"
+
+_JSON_WITH_CHARSET = re.compile(r'application/json\s*;\s*charset="?utf-?8"?', re.IGNORECASE)
+_CORRELATION_ID = re.compile(r"[\x21-\x7e]{1,128}")
+_WAIT = re.compile(r'wait\s*=\s*"?(\d{1,9})"?')
+_ACCEPTED = frozenset({"*/*", "application/*", JSON})
+_MAX_TOKEN_CHARACTERS = 4096
+_MAX_QUERY_FIELDS = 8
+
+
+class Preferences(msgspec.Struct, frozen=True, kw_only=True):
+    """`Prefer` (RFC 7240). `wait_s` None: as long as the route takes. `applied`: what to confirm to the sender."""
+
+    asynchronous: bool = False
+    wait_s: float | None = None
+    applied: str | None = None
+
+
+NO_PREFERENCES = Preferences()
+
+
+def read_preferences(header: str | None) -> Preferences:
+    """`respond-async` and `wait=N`; preferences nobody knows are ignored, as the RFC wants.
+
+    Both together mean: wait N seconds, then answer 202 (RFC 7240 §4.3).
+
+    Raises:
+        RequestInvalid: `wait` is not a number of seconds.
+    """
+    if header is None:
+        return NO_PREFERENCES
+    asynchronous, wait_s = False, None
+    for item in header.split(","):
+        preference = item.strip().lower()
+        if preference == "respond-async":
+            asynchronous = True
+        elif preference.partition("=")[0].rstrip() == "wait":
+            wait_s = _seconds(_WAIT.fullmatch(preference), "/headers/prefer")
+    if wait_s is not None:
+        return Preferences(wait_s=wait_s, applied=f"wait={wait_s}")
+    return Preferences(asynchronous=True, applied="respond-async") if asynchronous else NO_PREFERENCES
+
+
+def read_bearer(header: str | None) -> str | None:
+    """The token of `Authorization: Bearer` (RFC 6750), or None when there is no such header.
+
+    Raises:
+        RequestInvalid: another scheme, or no token.
+    """
+    if header is None:
+        return None
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token or len(token) > _MAX_TOKEN_CHARACTERS:
+        raise RequestInvalid("Authorization must read: Bearer <token>", path="/headers/authorization")
+    return token.strip()
+
+
+def read_id(header: str | None) -> str | None:
+    """`Message-Id`, in canonical form. Raises RequestInvalid when it is not a UUID."""
+    return None if header is None else read_message_id(header)
+
+
+def read_correlation_id(header: str | None) -> str | None:
+    """`Correlation-Id`: up to 128 printable ASCII characters without spaces. Raises RequestInvalid."""
+    if header is not None and _CORRELATION_ID.fullmatch(header) is None:
+        raise RequestInvalid("the correlation id is not 1 to 128 printable characters", path="/headers/correlation-id")
+    return header
+
+
+def require_json(content_type: str | None, content_encoding: str | None) -> None:
+    """Return when the body is plain JSON. Raises ContentTypeUnsupported.
+
+    Compressed bodies are refused: what a caller signs and what is journaled are the bytes that were sent.
+    """
+    if content_encoding is not None and content_encoding.lower() != "identity":
+        raise ContentTypeUnsupported("only uncompressed bodies", path="/headers/content-encoding")
+    if content_type != JSON and _JSON_WITH_CHARSET.fullmatch(content_type or "") is None and not _is_json(content_type):
+        raise ContentTypeUnsupported("only application/json", path="/headers/content-type")
+
+
+def require_json_accepted(accept: str | None) -> None:
+    """Return when the caller takes JSON (RFC 9110 §12.5.1). Raises ReplyTypeUnsupported."""
+    if accept is None or accept in _ACCEPTED:
+        return
+    for item in accept.split(","):
+        media_type, *parameters = (part.strip().lower() for part in item.split(";"))
+        if media_type in _ACCEPTED and not any(_says_never(parameter) for parameter in parameters):
+            return
+    raise ReplyTypeUnsupported("replies are application/json", path="/headers/accept")
+
+
+def read_query(query: str, *, bounds: Mapping[str, tuple[int, int]]) -> dict[str, int]:
+    """The whole-number parameters of a query; `bounds` has for each known name its default and its largest value.
+
+    Larger values are cut to the largest.
+
+    Raises:
+        RequestInvalid: an unknown or repeated name, or no whole number.
+    """
+    values = {name: default for name, (default, _) in bounds.items()}
+    seen: set[str] = set()
+    for name, text in _pairs(query) if query else ():
+        if name not in bounds or name in seen:
+            raise RequestInvalid("an unknown or repeated query parameter", path=f"/query/{name[:40]}")
+        if not (text.isascii() and text.isdigit() and len(text) <= 9):  # noqa: PLR2004 - keeps int() small
+            raise RequestInvalid("not a whole number", path=f"/query/{name}")
+        seen.add(name)
+        values[name] = min(int(text), bounds[name][1])
+    return values
+
+
+def _pairs(query: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(query, keep_blank_values=True, strict_parsing=True, max_num_fields=_MAX_QUERY_FIELDS)
+    except ValueError as error:
+        raise RequestInvalid("the query is not name=value pairs", path="/query") from error
+
+
+def _seconds(match: re.Match[str] | None, path: str) -> int:
+    if match is None:
+        raise RequestInvalid("wait is not a whole number of seconds", path=path)
+    return min(int(match[1]), MAX_WAIT_S)
+
+
+def _is_json(content_type: str | None) -> bool:
+    return content_type is not None and content_type.strip().lower() == JSON
+
+
+def _says_never(parameter: str) -> bool:
+    name, _, weight = parameter.replace(" ", "").partition("=")
+    return name == "q" and weight.rstrip("0") in {"", "0.", "."}
