@@ -26,7 +26,7 @@ FILE_NAME = "cases.yaml"
 
 
 class Expected(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the portal must get. `path`, `agency_code`: of the fault, where there must be one; `data`: the whole data."""
+    """What the portal must get. `data`: all of it; `path`, `agency_code`: of the fault."""
 
     status: Status
     data: Any = None

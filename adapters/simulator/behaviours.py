@@ -10,6 +10,7 @@ import difflib
 import enum
 import random
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -73,9 +74,11 @@ def parse(text: str) -> Behaviour:
     name, _, amount = head.strip().partition("=")
     values = dict(_option(option, text) for option in options)
     if name == FAIL_FIRST:
-        values = {**values, "next": _number(amount, name)}
+        values["next"] = _number(amount, name)
         name, amount = Kind.STATUS, "503"
-    behaviour = Behaviour(kind=_kind(name), amount=_number(amount, name) if amount else None, **values)
+    values["kind"] = _kind(name)
+    values["amount"] = _number(amount, name) if amount else None
+    behaviour = msgspec.convert(values, Behaviour)
     _refuse_unusable(behaviour)
     return behaviour
 
@@ -149,7 +152,7 @@ def _kind(name: str) -> Kind:
         raise SettingInvalid(f"unknown behaviour {name!r}{hint}") from error
 
 
-def _option(option: str, text: str) -> tuple[str, str | int | float]:
+def _option(option: str, text: str) -> tuple[str, Any]:
     name, _, value = option.strip().partition("=")
     match name:
         case "key":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -20,7 +20,7 @@ from aiohttp import web
 from adapters.simulator import assembly, control
 from adapters.simulator.behaviours import Behaviour, Conduct, Kind
 from adapters.simulator.dialect import Chosen, Dialect, Draft, Incoming, Refusal, Sealed
-from esb.errors import SettingInvalid
+from esb.errors import EsbError, SettingInvalid
 from esb.ports import Clock
 from esb.settings import Settings
 
@@ -34,6 +34,9 @@ _GARBAGE = bytes(range(0x80, 0x100)) * 8
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+Respond = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class Simulator:
@@ -77,10 +80,14 @@ class Simulator:
         """
         dialect = assembly.dialect_of(agency, settings=settings, home=home)
         simulator = cls(agency=agency, dialect=dialect, clock=clock)
-        simulator.url = await simulator._listener.open(host, port)
-        if control:
-            await simulator._start_control(control_port)
-        await simulator.behave(behaviours)
+        try:
+            simulator.url = await simulator._listener.open(host, port)
+            if control:
+                await simulator._start_control(control_port)
+            await simulator.behave(behaviours)
+        except EsbError:
+            await simulator.stop()
+            raise
         return simulator
 
     async def stop(self) -> None:
@@ -163,7 +170,7 @@ class Simulator:
 class _Listener:
     """A listening address that can refuse connections for a while and keep its port meanwhile."""
 
-    def __init__(self, respond: web._Handler) -> None:  # type: ignore[name-defined]
+    def __init__(self, respond: Respond) -> None:
         server = web.Server(respond, handler_cancellation=True, access_log=None)
         self._server = server
         self._runner = web.ServerRunner(server, shutdown_timeout=_STOP_AFTER_S)
@@ -173,6 +180,9 @@ class _Listener:
     async def open(self, host: str, port: int) -> str:
         """Listen; answers the URL."""
         await self._runner.setup()
+        if port:
+            # SO_REUSEPORT would let a second simulator onto the same port unnoticed.
+            _bind(host, port, share=False).close()
         # A second socket, bound but never listening, keeps the port while the agency refuses connections: the
         # kernel then answers with a reset, as it does for a stopped service.
         self._reservation = _bind(host, port)
@@ -201,11 +211,11 @@ class _Listener:
             self._reservation.close()
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int, *, share: bool = True) -> socket.socket:
     # proto is named, as asyncio sets TCP_NODELAY only on sockets that say they are TCP.
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, share)
     try:
         bound.bind((host, port))
     except OSError as error:

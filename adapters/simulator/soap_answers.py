@@ -13,6 +13,7 @@ from adapters.simulator.answers import known_drafts
 from adapters.simulator.dialect import Draft, Question, Refusal
 from adapters.simulator.register import AgencyReply, FaultText, Register
 from adapters.wsdl import Wsdl, WsdlOperation
+from esb.errors import ContractViolation
 from security import xml
 from security.wsse import SoapVersion
 
@@ -28,9 +29,12 @@ class SoapAnswers:
         """
         self.version = SoapVersion(next(iter(wsdl.operations.values())).soap_version)
         self._records = records
-        self._contract = wsdl.contract
+        operations = wsdl.operations.values()
+        written = {name for operation in operations for name in (operation.output, *operation.faults.values())}
         self._operations = wsdl.operations
-        self._by_element = {operation.input: operation for operation in wsdl.operations.values()}
+        self._by_element = {operation.input: operation for operation in operations}
+        self._encoders = {name: wsdl.contract.encoder(name) for name in written}
+        self._decoders = {name: wsdl.contract.decoder(name) for name in self._by_element}
         self._drafts = known_drafts(records, wsdl.operations, self.draft)
 
     def read(self, content: bytes, proof: bytes) -> Question:
@@ -44,7 +48,7 @@ class SoapAnswers:
         operation = self._by_element.get(element)
         if operation is None or operation.name not in self._records.operations:
             raise Refusal("Client.Operation", "no such operation", proof=proof)
-        values = self._contract.decoder(element).decode(content)
+        values = self._decoders[element].decode(content)
         key = self._records.key_of(operation.name, values)
         return Question(operation=operation.name, key=key, values=values, proof=proof)
 
@@ -65,21 +69,21 @@ class SoapAnswers:
         if reply.fault is not None:
             return Draft(http_status=self._fault_status(reply.fault), content=self._fault(operation, reply.fault))
         assert operation is not None  # noqa: S101 - only a fault has no operation; this tells the type checker
-        content = self._contract.encoder(operation.output).encode(reply.document or {})
+        content = self._encoders[operation.output].encode(reply.document or {})
         return Draft(http_status=reply.http_status, content=content)
 
     def _fault_status(self, fault: FaultText) -> int:
         # SOAP 1.1 section 6.2 knows only 500; SOAP 1.2 part 2 section 7.5.2.2 gives the sender's faults 400.
-        return 400 if self._version is SoapVersion.SOAP12 and fault.code.startswith("Client") else 500
+        return 400 if self.version is SoapVersion.SOAP12 and fault.code.startswith("Client") else 500
 
     def _fault(self, operation: WsdlOperation | None, fault: FaultText) -> bytes:
-        details = [
-            self._contract.encoder(operation.faults[name]).encode(values)
-            for name, values in fault.detail.items()
-            if operation is not None
-        ]
-        write = _fault_11 if self._version is SoapVersion.SOAP11 else _fault_12
-        return write(fault, b"".join(details), self._version.namespace)
+        known = {} if operation is None else operation.faults
+        unknown = next((name for name in fault.detail if name not in known), None)
+        if unknown is not None:
+            raise ContractViolation("the operation has no such fault", path=unknown)
+        details = [self._encoders[known[name]].encode(values) for name, values in fault.detail.items()]
+        write = _fault_11 if self.version is SoapVersion.SOAP11 else _fault_12
+        return write(fault, b"".join(details), self.version.namespace)
 
 
 # The prefix differs from the envelope's: one that is declared there already would not be declared again in canonical
@@ -105,4 +109,4 @@ def _fault_12(fault: FaultText, detail: bytes, namespace: str) -> bytes:
 
 
 def _text(fault: FaultText) -> str:
-    return escape(fault.text, quote=False)
+    return escape(fault.text, quote=False).replace("\r", "&#xD;")
