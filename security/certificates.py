@@ -172,10 +172,7 @@ class TrustedLeaf:
 
     def check_dates(self, now: dt.datetime) -> None:
         """Raises CertificateRejected outside the validity of the certificate, or of the authority above it."""
-        if now < self.valid_from:
-            raise CertificateRejected("certificate is not yet valid")
-        if now > self.valid_until:
-            raise CertificateRejected("certificate is expired")
+        _refuse_out_of(self.valid_from, self.valid_until, now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,9 +250,21 @@ def check(certificate: x509.Certificate, anchors: TrustAnchors, now: dt.datetime
     anchors.leaf(certificate.public_bytes(Encoding.DER), now)
 
 
+def check_dates(certificate: x509.Certificate, now: dt.datetime) -> None:
+    """Return when the certificate, believed for other reasons, is in date. Raises CertificateRejected."""
+    _refuse_out_of(certificate.not_valid_before_utc, certificate.not_valid_after_utc, now)
+
+
 def sha256_of(certificate: x509.Certificate) -> bytes:
     """SHA-256 over the DER: what a certificate is pinned by."""
     return hashlib.sha256(certificate.public_bytes(Encoding.DER)).digest()
+
+
+def _refuse_out_of(valid_from: dt.datetime, valid_until: dt.datetime, now: dt.datetime) -> None:
+    if now < valid_from:
+        raise CertificateRejected("certificate is not yet valid")
+    if now > valid_until:
+        raise CertificateRejected("certificate is expired")
 
 
 def _issuer(certificate: x509.Certificate, roots: tuple[x509.Certificate, ...]) -> x509.Certificate:

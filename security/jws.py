@@ -1,7 +1,7 @@
 """JSON Web Signatures in two uses: detached over message bodies, and as short-lived bearer tokens of callers.
 
-The bus signs every reply with `sign_detached` (RFC 7515 and 7797); callers prove themselves with tokens (RFC 7519, in the
-style of `private_key_jwt`, RFC 7523). Only the closed set of algorithms exists here: there is nothing to confuse.
+The bus signs every reply with `sign_detached` (RFC 7515 and 7797); callers prove themselves with tokens (RFC 7519, in
+the style of `private_key_jwt`, RFC 7523). Only the closed set of algorithms exists here: there is nothing to confuse.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import enum
 import hashlib
 import os
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -237,6 +238,36 @@ def jwk(key: VerifyingKey) -> dict[str, str]:
     size = (key.public.key_size + 7) // 8
     exponent_size = (numbers.e.bit_length() + 7) // 8
     return {"kty": "RSA", "n": _base64url(numbers.n, size), "e": _base64url(numbers.e, exponent_size), **common}
+
+
+def from_jwk(entry: Mapping[str, str]) -> VerifyingKey:
+    """The public key of a JWK that `jwk` wrote.
+
+    Raises:
+        KeyUnavailable: it is not such a one, or its `alg` is not the key's.
+    """
+    try:
+        public = _public_of(entry)
+        kid, algorithm = entry["kid"], entry["alg"]
+    except (KeyError, ValueError) as error:
+        raise KeyUnavailable("not a public JWK of a P-256 or RSA key") from error
+    key = verifying_key(kid, public)
+    if key.algorithm != algorithm:
+        raise KeyUnavailable("the JWK's alg is not its key's")
+    return key
+
+
+def _public_of(entry: Mapping[str, str]) -> PublicKey:
+    if entry["kty"] == "RSA":
+        return rsa.RSAPublicNumbers(n=_number(entry["n"]), e=_number(entry["e"])).public_key()
+    if entry["kty"] == "EC" and entry["crv"] == "P-256":
+        point = ec.EllipticCurvePublicNumbers(_number(entry["x"]), _number(entry["y"]), ec.SECP256R1())
+        return point.public_key()
+    raise ValueError
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), "big")
 
 
 def _kid(public: PublicKey, now: datetime) -> str:
