@@ -89,7 +89,7 @@ class Pages:
         caller = await self._door.identify(credentials_of(request))
         table = self._table()
         route = table.routes.get(RouteId(route_id))
-        if route is None or not table.grants.permits_any(caller, route.id):
+        if route is None or not table.grants.routes_of(caller, (route.id,)):
             raise RouteUnknown("no such route for this caller")
         return signed_json(openapi.detail(route), self._sign)
 
@@ -137,7 +137,7 @@ class Pages:
 
     def _open_to(self, caller: CallerName) -> list[Route]:
         table = self._table()
-        return [route for name, route in sorted(table.routes.items()) if table.grants.permits_any(caller, name)]
+        return [table.routes[RouteId(name)] for name in table.grants.routes_of(caller, sorted(table.routes))]
 
     def _description(self, caller: CallerName | None) -> bytes:
         key = (self._table().digest, caller)
