@@ -192,7 +192,7 @@ class _Loader:
 
 def _soap_shape(contract: Contract, operation: WsdlOperation) -> FieldShape:
     return FieldShape(
-        request_schema=contract.json_schema(operation.input),
+        request_schema=contract.json_schema(operation.input, request=True),
         reply_schema=contract.json_schema(operation.output),
         request_sample=contract.sample(operation.input),
         reply_sample=contract.sample(operation.output),

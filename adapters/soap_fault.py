@@ -86,7 +86,7 @@ def _local(element: xml.Element) -> str:
 
 
 def _text(element: xml.Element | None) -> str | None:
-    text = "".join(element.itertext()).strip() if element is not None else ""
+    text = "".join(map(str, element.itertext())).strip() if element is not None else ""
     return text or None
 
 
