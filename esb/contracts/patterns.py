@@ -1,0 +1,268 @@
+"""Regular expressions of XSD (part 2, appendix F): an example that matches, and the same in JSON Schema's dialect.
+
+Used at load by the sampler and the JSON Schema writer. Matching is left to libxml2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from esb.errors import ContractUnsupported
+
+_PREFERRED = "1Aa-/. _"
+_MAX_REPEAT = 60
+
+_ESCAPED_CHARACTERS = {"n": "\n", "r": "\r", "t": "\t"}
+_CLASSES: dict[str, tuple[tuple[str, str], ...]] = {
+    "d": (("0", "9"),),
+    "s": ((" ", " "), ("\t", "\n"), ("\r", "\r")),
+    "w": (("A", "Z"), ("a", "z"), ("0", "9")),
+    "i": (("A", "Z"), ("a", "z"), ("_", "_"), (":", ":")),
+    "c": (("A", "Z"), ("a", "z"), ("0", "9"), ("-", "."), ("_", "_"), (":", ":")),
+}
+# What \w, \i, \c and \p{…} mean differs between the two dialects; \d and \s agree on what contracts use them for.
+_PORTABLE_CLASSES = frozenset("ds")
+_ECMA_SPECIAL = frozenset("^$\\.*+?()[]{}|/")
+
+
+@dataclass(frozen=True, slots=True)
+class _Characters:
+    """One character out of ranges. `ecma` is None when JSON Schema cannot say the same."""
+
+    ranges: tuple[tuple[str, str], ...]
+    negated: bool
+    ecma: str | None
+
+    def example(self, extra: int) -> str:  # noqa: ARG002 - the signature of a node
+        """A character that people can read, where the class allows one."""
+        for character in (*_PREFERRED, *(low for low, _ in self.ranges), "é", "ə", "字"):
+            if any(low <= character <= high for low, high in self.ranges) is not self.negated:
+                return character
+        raise ContractUnsupported("a pattern has a character class without example")
+
+
+@dataclass(frozen=True, slots=True)
+class _Sequence:
+    parts: tuple[_Node, ...]
+
+    def example(self, extra: int) -> str:
+        return "".join(part.example(extra) for part in self.parts)
+
+    @property
+    def ecma(self) -> str | None:
+        texts = [part.ecma for part in self.parts]
+        return None if None in texts else "".join(text for text in texts if text is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    branches: tuple[_Node, ...]
+
+    def example(self, extra: int) -> str:
+        return self.branches[0].example(extra)
+
+    @property
+    def ecma(self) -> str | None:
+        texts = [branch.ecma for branch in self.branches]
+        return None if None in texts else f"(?:{'|'.join(text for text in texts if text is not None)})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Repeat:
+    node: _Node
+    minimum: int
+    maximum: int | None
+
+    def example(self, extra: int) -> str:
+        limit = self.minimum + extra if self.maximum is None else min(self.maximum, self.minimum + extra)
+        return self.node.example(extra) * limit
+
+    @property
+    def ecma(self) -> str | None:
+        inner = self.node.ecma
+        if inner is None:
+            return None
+        if isinstance(self.node, _Sequence):
+            inner = f"(?:{inner})"
+        return inner + self._quantifier()
+
+    def _quantifier(self) -> str:
+        if self.minimum == self.maximum:
+            return f"{{{self.minimum}}}"
+        maximum = "" if self.maximum is None else str(self.maximum)
+        return {"0,1": "?", "0,": "*", "1,": "+"}.get(f"{self.minimum},{maximum}", f"{{{self.minimum},{maximum}}}")
+
+
+_Node = _Characters | _Sequence | _Choice | _Repeat
+
+
+def examples(pattern: str) -> Iterator[str]:
+    """Texts that match, from the shortest on. Raises ContractUnsupported for a pattern that cannot be read."""
+    node = _Parser(pattern).parsed()
+    seen: set[str] = set()
+    for extra in range(_MAX_REPEAT):
+        text = node.example(extra)
+        if text not in seen:
+            seen.add(text)
+            yield text
+
+
+def to_json_schema(pattern: str) -> str | None:
+    """The anchored pattern for JSON Schema, or None when that dialect cannot say the same."""
+    try:
+        text = _Parser(pattern).parsed().ecma
+    except ContractUnsupported:
+        return None
+    return None if text is None else f"^{text}$"
+
+
+class _Parser:
+    """Recursive descent over one pattern."""
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = pattern
+        self._at = 0
+
+    def parsed(self) -> _Node:
+        node = self._choice()
+        if self._at < len(self._pattern):
+            raise self._unreadable()
+        return node
+
+    def _choice(self) -> _Node:
+        branches = [self._sequence()]
+        while self._take("|"):
+            branches.append(self._sequence())
+        return branches[0] if len(branches) == 1 else _Choice(tuple(branches))
+
+    def _sequence(self) -> _Node:
+        parts: list[_Node] = []
+        while self._at < len(self._pattern) and self._peek() not in "|)":
+            parts.append(self._quantified(self._atom()))
+        return parts[0] if len(parts) == 1 else _Sequence(tuple(parts))
+
+    def _quantified(self, node: _Node) -> _Node:
+        if self._take("?"):
+            return _Repeat(node, 0, 1)
+        if self._take("*"):
+            return _Repeat(node, 0, None)
+        if self._take("+"):
+            return _Repeat(node, 1, None)
+        if not self._take("{"):
+            return node
+        minimum, comma, maximum = self._until("}").partition(",")
+        if not minimum.isascii() or not minimum.isdigit():
+            raise self._unreadable()
+        if not comma:
+            return _Repeat(node, int(minimum), int(minimum))
+        return _Repeat(node, int(minimum), int(maximum) if maximum else None)
+
+    def _atom(self) -> _Node:
+        if self._take("("):
+            node = self._choice()
+            if not self._take(")"):
+                raise self._unreadable()
+            return node
+        if self._take("["):
+            return self._class()
+        if self._take("."):
+            return _Characters((("\n", "\n"), ("\r", "\r")), negated=True, ecma=r"[^\n\r]")
+        if self._take("\\"):
+            return self._escape()
+        character = self._next()
+        return _literal(character)
+
+    def _escape(self) -> _Characters:
+        letter = self._next()
+        if letter.lower() in _CLASSES:
+            ecma = f"\\{letter}" if letter.lower() in _PORTABLE_CLASSES else None
+            return _Characters(_CLASSES[letter.lower()], negated=letter.isupper(), ecma=ecma)
+        if letter in "pP":
+            if not self._take("{"):
+                raise self._unreadable()
+            return _Characters(_category(self._until("}")), negated=letter == "P", ecma=None)
+        return _literal(_ESCAPED_CHARACTERS.get(letter, letter))
+
+    def _class(self) -> _Characters:
+        negated = self._take("^")
+        ranges: list[tuple[str, str]] = []
+        texts: list[str | None] = []
+        while not self._take("]"):
+            if self._take("-["):
+                raise ContractUnsupported("a pattern subtracts character classes")
+            first = self._class_member()
+            if first.negated:
+                raise ContractUnsupported("a pattern negates inside of a character class")
+            if len(first.ranges) == 1 and self._range_follows():
+                last = self._class_member()
+                first = _range(first.ranges[0][0], last.ranges[0][1])
+            ranges += first.ranges
+            texts.append(first.ecma)
+        body = None if None in texts else "".join(text for text in texts if text is not None)
+        ecma = None if body is None else f"[{'^' if negated else ''}{body}]"
+        return _Characters(tuple(ranges), negated=negated, ecma=ecma)
+
+    def _class_member(self) -> _Characters:
+        if self._take("\\"):
+            return self._escape()
+        character = self._next()
+        return _range(character, character)
+
+    def _range_follows(self) -> bool:
+        follows = self._pattern[self._at : self._at + 1] == "-"
+        if follows and self._pattern[self._at + 1 : self._at + 2] not in {"]", "["}:
+            self._at += 1
+            return True
+        return False
+
+    def _peek(self) -> str:
+        return self._pattern[self._at]
+
+    def _next(self) -> str:
+        if self._at >= len(self._pattern):
+            raise self._unreadable()
+        self._at += 1
+        return self._pattern[self._at - 1]
+
+    def _take(self, text: str) -> bool:
+        if self._pattern.startswith(text, self._at):
+            self._at += len(text)
+            return True
+        return False
+
+    def _until(self, end: str) -> str:
+        stop = self._pattern.find(end, self._at)
+        if stop < 0:
+            raise self._unreadable()
+        text = self._pattern[self._at : stop]
+        self._at = stop + 1
+        return text
+
+    def _unreadable(self) -> ContractUnsupported:
+        return ContractUnsupported(f"pattern {self._pattern!r} cannot be read at character {self._at + 1}")
+
+
+def _literal(character: str) -> _Characters:
+    return _Characters(((character, character),), negated=False, ecma=_ecma(character))
+
+
+def _range(low: str, high: str) -> _Characters:
+    text = _ecma(low) if low == high else f"{_ecma(low)}-{_ecma(high)}"
+    return _Characters(((low, high),), negated=False, ecma=r"\-" if low == high == "-" else text)
+
+
+def _ecma(character: str) -> str:
+    named = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}.get(character)
+    return named or (f"\\{character}" if character in _ECMA_SPECIAL else character)
+
+
+def _category(name: str) -> tuple[tuple[str, str], ...]:
+    """An example range for a Unicode category; enough for a sample."""
+    if name.startswith("N"):
+        return (("0", "9"),)
+    if name in {"Ll"}:
+        return (("a", "z"),)
+    if name.startswith("L"):
+        return (("A", "Z"), ("a", "z"))
+    raise ContractUnsupported(f"a pattern uses the character category {name}")

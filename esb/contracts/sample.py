@@ -1,0 +1,175 @@
+"""Sample data of an element: valid, readable, the same every time, in the form that JSON would carry.
+
+Called at load for documents and scaffolds. Every optional part is there once; the first branch of a choice is taken.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from esb.contracts.lexical import reader
+from esb.contracts.patterns import examples, to_json_schema
+from esb.contracts.shapes import (
+    ComplexShape,
+    ElementShape,
+    GroupShape,
+    Kind,
+    Order,
+    SimpleShape,
+    Whitespace,
+    fields_of,
+    supported,
+)
+from esb.errors import ContractUnsupported
+
+_MOMENTS = {
+    "date": "2026-01-31",
+    "dateTime": "2026-01-31T12:00:00+04:00",
+    "time": "12:00:00",
+    "gYear": "2026",
+    "gYearMonth": "2026-01",
+    "gMonthDay": "--01-31",
+    "gDay": "---31",
+    "gMonth": "--01",
+    "duration": "P1D",
+}
+_TEXTS = {"anyURI": "https://example.az/1", "language": "az"}
+
+
+def sample_of(element: ElementShape) -> dict[str, Any]:
+    """Plain data of a whole element.
+
+    Raises:
+        ContractUnsupported: a type that must contain itself, or a pattern that cannot be read.
+    """
+    sample = _element(element, ())
+    return sample if isinstance(sample, dict) else {"value": sample}
+
+
+def _element(element: ElementShape, above: tuple[int, ...]) -> Any:
+    supported(element.type)
+    if isinstance(element.type, SimpleShape):
+        return _simple(element.type) if element.default is None else _read(element.type, element.default)
+    return _complex(element.type, above)
+
+
+def _complex(shape: ComplexShape, above: tuple[int, ...]) -> Any:
+    if shape.text is not None and not shape.attributes:
+        return _simple(shape.text)
+    sample: dict[str, Any] = {
+        attribute.key: _simple(attribute.type)
+        if attribute.default is None
+        else _read(attribute.type, attribute.default)
+        for attribute in shape.attributes
+    }
+    if shape.text is not None:
+        return {"value": _simple(shape.text), **sample}
+    fields = fields_of(shape)
+    sample |= {name: [] for name, field in fields.items() if field.repeated}
+    if shape.content is not None:
+        taken = _group(shape.content, (*above, id(shape)))
+        sample |= {name: values if fields[name].repeated else values[0] for name, values in taken.items()}
+    return sample
+
+
+def _group(group: GroupShape, above: tuple[int, ...]) -> dict[str, list[Any]]:
+    members = [member for member in group.members if not _endless(member, above)]
+    if len(members) < len(group.members) and group.order is not Order.CHOICE:
+        missing = [member for member in group.members if _endless(member, above) and member.minimum]
+        if missing:
+            raise ContractUnsupported("a type must contain itself without end")
+    taken: dict[str, list[Any]] = {}
+    for member in members[:1] if group.order is Order.CHOICE else members:
+        if isinstance(member, GroupShape):
+            taken |= _group(member, above)
+        else:
+            taken[member.name] = [_element(member, above) for _ in range(max(1, member.minimum))]
+    return {name: values * max(1, group.minimum) for name, values in taken.items()}
+
+
+def _endless(member: ElementShape | GroupShape, above: tuple[int, ...]) -> bool:
+    return isinstance(member, ElementShape) and id(member.type) in above
+
+
+def _simple(shape: SimpleShape) -> Any:
+    supported(shape)
+    if shape.members:
+        return _simple(shape.members[0])
+    if shape.bounds.enumeration:
+        return _read(shape, shape.bounds.enumeration[0])
+    if shape.kind is Kind.LIST and shape.item is not None:
+        return [_simple(shape.item) for _ in range(max(1, shape.bounds.min_length or 0))]
+    if shape.bounds.patterns:
+        return _read(shape, _matching(shape))
+    return _BY_KIND[shape.kind](shape)
+
+
+def _read(shape: SimpleShape, text: str) -> Any:
+    read = reader(shape)
+    return text if read is None or shape.kind is Kind.DECIMAL else read(text)
+
+
+def _matching(shape: SimpleShape) -> str:
+    nearest, *inherited = shape.bounds.patterns
+    for pattern in nearest:
+        for text in examples(pattern):
+            if _length_fits(shape, text) and all(_matches(step, text) for step in inherited):
+                return text
+    raise ContractUnsupported(f"no example found for the pattern {nearest[0]!r}")
+
+
+def _length_fits(shape: SimpleShape, text: str) -> bool:
+    longest = shape.bounds.max_length
+    return len(text) >= (shape.bounds.min_length or 0) and (longest is None or len(text) <= longest)
+
+
+def _matches(alternatives: tuple[str, ...], text: str) -> bool:
+    translated = [to_json_schema(pattern) for pattern in alternatives]
+    return any(pattern is None or re.match(pattern, text) for pattern in translated)
+
+
+def _text(shape: SimpleShape) -> str:
+    text = _TEXTS.get(shape.builtin, "text" if shape.whitespace is not Whitespace.COLLAPSE else "token")
+    text += "x" * ((shape.bounds.min_length or 0) - len(text))
+    return text if shape.bounds.max_length is None else text[: shape.bounds.max_length]
+
+
+def _number(shape: SimpleShape) -> Decimal:
+    """1.00 where the bounds allow it, else the nearest bound."""
+    bounds = shape.bounds
+    step = Decimal(1).scaleb(-min(bounds.fraction_digits, 2)) if bounds.fraction_digits is not None else Decimal(1)
+    number = Decimal(1) if shape.kind is Kind.INTEGER else Decimal(1).quantize(step)
+    if bounds.maximum is not None:
+        number = min(number, Decimal(bounds.maximum))
+    if bounds.below is not None and number >= Decimal(bounds.below):
+        number = Decimal(bounds.below) - step
+    if bounds.minimum is not None:
+        number = max(number, Decimal(bounds.minimum))
+    if bounds.above is not None and number <= Decimal(bounds.above):
+        number = Decimal(bounds.above) + step
+    return number
+
+
+def _moment(shape: SimpleShape) -> str:
+    limit = shape.bounds.minimum if shape.bounds.minimum is not None else shape.bounds.maximum
+    return str(limit) if limit is not None else _MOMENTS[shape.builtin]
+
+
+def _binary(shape: SimpleShape) -> str:
+    content = bytes(max(1, shape.bounds.min_length or 0))
+    return content.hex().upper() if shape.builtin == "hexBinary" else base64.b64encode(content).decode()
+
+
+_BY_KIND: dict[Kind, Callable[[SimpleShape], Any]] = {
+    Kind.TEXT: _text,
+    Kind.INTEGER: lambda shape: int(_number(shape)),
+    Kind.DECIMAL: lambda shape: format(_number(shape), "f"),
+    Kind.FLOAT: lambda shape: float(_number(shape)),
+    Kind.BOOLEAN: lambda shape: True,  # noqa: ARG005 - the signature of the table
+    Kind.MOMENT: _moment,
+    Kind.BINARY: _binary,
+}
