@@ -52,10 +52,11 @@ def load(settings: Settings) -> AgencyKeys:
     verifying: dict[str, tuple[VerifyingKey, ...]] = {}
     for agency in _folders(folder / "agencies"):
         try:
-            anchors[agency.name] = certificates.load(agency)
-            verifying[agency.name] = keys.load_verifying_keys(agency)
+            believed = certificates.load(agency), keys.load_verifying_keys(agency)
         except KeyUnavailable as error:
             findings.append(_finding(agency, error.reason))
+            continue
+        anchors[agency.name], verifying[agency.name] = believed
     return AgencyKeys(signing=signing, anchors=anchors, verifying=verifying, findings=tuple(findings))
 
 

@@ -25,7 +25,6 @@ from esb.model import AgencyCode, Finding, Severity, Text
 from esb.ports import AgencyOperation, FieldShape
 from esb.routes.fields import nearest
 from esb.settings import Settings
-from security.errors import KeyUnavailable
 from security.keys import Algorithm, SigningKey
 from security.wsse import SoapVersion, WsseSigner, WsseVerifier
 
