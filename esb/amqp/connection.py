@@ -221,15 +221,20 @@ class KeptChannel:
     async def _live(self) -> None:
         """One channel from its opening to its end; always raises."""
         channel = await self._broker.open_channel()
+        # Registered before `use` registers anything: whoever hears of the end then finds no channel here any more.
+        channel.closed.add_done_callback(lambda _reason: self._withdraw())
         try:
             await self._use(channel)
             self.channel, self.problem = channel, None
             self._opened.set()
             raise BrokerUnavailable(await asyncio.shield(channel.closed))
         finally:
-            self.channel = None
-            self._opened.clear()
+            self._withdraw()
             await channel.close()
+
+    def _withdraw(self) -> None:
+        self.channel = None
+        self._opened.clear()
 
 
 def _parameters(url: str, name: str) -> pika.URLParameters:

@@ -10,7 +10,6 @@ import asyncio
 import base64
 import hashlib
 import os
-import re
 import secrets
 import shutil
 import signal
@@ -19,7 +18,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +170,7 @@ class Rabbit:
 
     node: RabbitNode
     vhost: str
+    clients: list[Client] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -182,13 +182,14 @@ class Rabbit:
         return self.node.add_user(name, self.vhost, permission)
 
     def client(self, user: str = BUS_USER) -> Client:
-        """A connection of a user that exists."""
-        return Client(self.node.url(self.vhost, user=user))
+        """A connection of a user that exists; closed when the test ends."""
+        client = Client(self.node.url(self.vhost, user=user))
+        self.clients.append(client)
+        return client
 
-    def queue_depths(self) -> dict[str, int]:
-        """How many messages each queue holds, as the broker counts them."""
-        rows = self.node.control("list_queues", "--vhost", self.vhost, "--no-table-headers", "name", "messages")
-        return {name: int(count) for name, count in re.findall(r"^(\S+)\t(\d+)$", rows, flags=re.MULTILINE)}
+    def queues(self) -> set[str]:
+        """Names of the queues that are there."""
+        return set(self.node.control("list_queues", "--vhost", self.vhost, "--no-table-headers", "name").split())
 
 
 class Client:
@@ -213,6 +214,11 @@ class Client:
         )
         self.channel.basic_publish(exchange, routing_key, body, properties, mandatory=True)
 
+    def depth(self, queue: str) -> int:
+        """How many messages of a queue nobody has taken; those in somebody's hands are not counted."""
+        count: int = self.channel.queue_declare(queue, passive=True).method.message_count
+        return count
+
     def take(self, queue: str) -> tuple[pika.BasicProperties, bytes] | None:
         """The next message of a queue, acknowledged; None when it is empty."""
         method, properties, body = self.channel.basic_get(queue, auto_ack=True)
@@ -234,7 +240,7 @@ class Client:
 async def eventually(condition: Callable[[], object], *, within_s: float = 30.0) -> None:
     """Return when `condition` holds; the bound is only there to end a test that will never pass."""
     async with asyncio.timeout(within_s):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what it waits for happens in another process
             await asyncio.sleep(0.02)
 
 
@@ -252,9 +258,12 @@ def rabbit_node() -> Iterator[RabbitNode]:
 
 
 @pytest.fixture
-def rabbit(rabbit_node: RabbitNode) -> Rabbit:
+def rabbit(rabbit_node: RabbitNode) -> Iterator[Rabbit]:
     """A fresh virtual host."""
-    return Rabbit(node=rabbit_node, vhost=rabbit_node.fresh_vhost())
+    rabbit = Rabbit(node=rabbit_node, vhost=rabbit_node.fresh_vhost())
+    yield rabbit
+    for client in rabbit.clients:
+        client.close()
 
 
 @pytest.fixture
