@@ -282,15 +282,8 @@ class Worker:
         }
 
     def _compile(self, *, previous: Configuration | None) -> Candidate:
-        catalogue = self._agencies.load(self.settings)
-        table = compiler.load(Path(self.settings.routes), catalogue)
-        limits = self._agencies.limits(catalogue)
         return Candidate(
-            configuration=Configuration(
-                table=table,
-                caller_keys=identity.load(self.home / "keys" / "callers"),
-                guards=_guards(limits, previous),
-            ),
+            configuration=compile_configuration(self.settings, self._agencies, previous=previous),
             key=keys.active(self.home / "keys" / "bus", passphrase=self.settings.key_passphrase),
         )
 
@@ -338,6 +331,16 @@ class Worker:
 
     def _agency_called(self, source: Source) -> None:
         self._metrics.agency_call(source.agency, source.operation, source.status, source.elapsed_ms / 1000)
+
+
+def compile_configuration(settings: Settings, agencies: Agencies, *, previous: Configuration | None) -> Configuration:
+    """Routes, callers' keys and guards from the files of now. Raises ConfigurationError."""
+    catalogue = agencies.load(settings)
+    return Configuration(
+        table=compiler.load(Path(settings.routes), catalogue),
+        caller_keys=identity.load(Path(settings.home) / "keys" / "callers"),
+        guards=_guards(agencies.limits(catalogue), previous),
+    )
 
 
 def lanes(table: RouteTable) -> dict[str, list[RouteId]]:

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import msgspec
 
-from esb.amqp.topology import DELAY, PARKED, REPLIES, delay_key, work_queue
+from esb import outgoing
 from esb.answers import WAITING, Answers
 from esb.errors import LeaseLost, Refused, ReplyUnproven, StorageError
 from esb.faults import UNFORESEEN, fault_of, policy_of
@@ -134,9 +134,9 @@ class Exchanges:
             to_inbox=running.detached and request.channel is Channel.HTTP,
             sources=tuple(msgspec.to_builtins(source) for source in outcome.sources),
         )
-        outgoing = self.replies(request, answer) if request.asynchronous or running.detached else ()
+        replies = self.replies(request, answer) if request.asynchronous or running.detached else ()
         try:
-            await self._journal.complete(completion, claims=outcome.claims, outgoing=outgoing)
+            await self._journal.complete(completion, claims=outcome.claims, outgoing=replies)
         except MessageReplayed:
             return await self._complete(request, _answered_twice(outcome), running, version=version)
         return answer
@@ -174,77 +174,23 @@ class Exchanges:
         return self._answers.pending(request)
 
     def replies(self, request: ReceivedExchange, answer: Answer) -> tuple[Outgoing, ...]:
-        """What goes out over RabbitMQ: to the replies exchange, and to the caller's own `reply_to` queue.
-
-        Whoever asked over AMQP and reads neither finds the reply in the HTTP inbox: it is never lost.
-        """
-        if not self._with_broker:
-            return ()
-        over_amqp = request.channel is Channel.AMQP
-        to_exchange = _reply_message(request, answer, exchange=REPLIES)
-        if request.reply_to is None:
-            return (msgspec.structs.replace(to_exchange, inbox_of=request.caller if over_amqp else None),)
-        to_queue = msgspec.structs.replace(
-            to_exchange, exchange="", routing_key=request.reply_to, inbox_of=request.caller if over_amqp else None
-        )
-        return (to_exchange, to_queue)
+        """What carries a reply over RabbitMQ; nothing where there is none."""
+        return outgoing.replies(request, answer) if self._with_broker else ()
 
     def parked_notice(self, request: ReceivedExchange, reason: str) -> tuple[Outgoing, ...]:
-        """What `esb.parked` shows of a parked exchange: which and why, never its payload."""
-        if not self._with_broker:
-            return ()
-        notice = {
-            "caller": request.caller,
-            "message_id": request.message_id,
-            "route": request.route,
-            "reason": reason,
-        }
-        return (
-            Outgoing(
-                exchange="",
-                routing_key=PARKED,
-                body=msgspec.json.encode(notice),
-                message_id=request.message_id,
-                correlation_id=request.correlation_id,
-            ),
-        )
+        """What tells RabbitMQ's side of a parked exchange."""
+        return outgoing.parked_notice(request, reason) if self._with_broker else ()
 
     def work(self, request: ReceivedExchange) -> tuple[Outgoing, ...]:
-        """What brings an asynchronous exchange to a worker over its agency's work queue: a claim check, no payload."""
-        return self._work_message(request, exchange="", routing_key=work_queue(self._agency_of(request)))
+        """What hands an exchange that was accepted for later to the broker; without one the journal's sweep has it."""
+        return outgoing.work(request, self._agency_of(request)) if self._with_broker else ()
 
     def _delayed_work(self, request: ReceivedExchange, pause_s: int) -> tuple[Outgoing, ...]:
-        key = delay_key(self._agency_of(request), pause_s)
-        return self._work_message(request, exchange=DELAY, routing_key=key)
+        return outgoing.delayed_work(request, self._agency_of(request), pause_s) if self._with_broker else ()
 
     def _agency_of(self, request: ReceivedExchange) -> str | None:
         route = self._pipeline.configuration.table.routes.get(request.route)
         return route.agency if isinstance(route, CallRoute) else None
-
-    def _work_message(self, request: ReceivedExchange, *, exchange: str, routing_key: str) -> tuple[Outgoing, ...]:
-        if not self._with_broker:
-            return ()
-        return (
-            Outgoing(
-                exchange=exchange,
-                routing_key=routing_key,
-                body=b"{}",
-                message_id=request.message_id,
-                correlation_id=request.correlation_id,
-                headers={"esb-origin": "bus", "esb-caller": request.caller, "esb-route": request.route},
-            ),
-        )
-
-
-def _reply_message(request: ReceivedExchange, answer: Answer, *, exchange: str) -> Outgoing:
-    return Outgoing(
-        exchange=exchange,
-        routing_key=f"{request.caller}.{request.route}",
-        body=answer.body,
-        message_id=request.message_id,
-        correlation_id=request.correlation_id or request.message_id,
-        headers={"esb-signature": answer.signature, "esb-status": answer.status, "esb-route": request.route},
-    )
 
 
 def _defect(error: Exception) -> Outcome:

@@ -94,6 +94,15 @@ def load(environ: Mapping[str, str] | None = None, *, file: Path | None = None) 
         raise SettingInvalid(str(error)) from error
 
 
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The environment in which a child process reads exactly these settings."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ESB_")}
+    values = {name: getattr(settings, name) for name in DESCRIPTIONS}
+    own = {f"ESB_{name.upper()}": str(value) for name, value in values.items() if name != "endpoints"}
+    own["ESB_ENDPOINTS"] = ",".join(f"{agency}={url}" for agency, url in settings.endpoints.items())
+    return {**inherited, **own, "ESB_CONFIG": os.devnull}
+
+
 def _from_file(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}

@@ -1,0 +1,69 @@
+"""`esb adapters`: the agency systems that are connected, and simulated ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adapters import agency_keys, registry
+from adapters.simulator import behaviours, launch
+from adapters.transport import Transport
+from esb.commands.shell import JsonFlag, fail, group, print_rows, shell_of
+from esb.settings import Settings
+
+app = group("adapters", "Agency systems connected to the bus.")
+
+
+@app.command("list")
+def list_adapters(context: typer.Context, *, as_json: JsonFlag = False) -> None:
+    """Every adapter, how it speaks and where.
+
+    Example: esb adapters list
+    """
+    settings = shell_of(context).settings
+    catalogue = registry.load(settings, agency_keys.load(settings), Transport())
+    rows = [
+        {
+            "agency": agency,
+            "kind": manifest.kind.value,
+            "operations": list(catalogue.operations(agency)),
+            "authentication": manifest.authentication.value,
+            "lifecycle": manifest.lifecycle.value,
+            "endpoint": settings.endpoints.get(agency) or manifest.endpoint.get(settings.environment),
+            "title": manifest.title.az,
+        }
+        for agency in catalogue.agencies()
+        for manifest in [catalogue.manifest(agency)]
+    ]
+    columns = ("agency", "kind", "operations", "authentication", "lifecycle", "endpoint", "title")
+    print_rows(rows, columns, as_json=as_json, empty="no adapters")
+
+
+@app.command()
+def simulate(
+    context: typer.Context,
+    agencies: Annotated[list[str], typer.Argument(help="Which agencies to play.")],
+    *,
+    port: Annotated[
+        int | None, typer.Option(help="First port; 0 for any free one; without it each agency's own.", min=0)
+    ] = None,
+    behaviour: Annotated[
+        list[str] | None, typer.Option(help="Misbehaviour, as slow=2000 or fail-first=3; may be repeated.")
+    ] = None,
+) -> None:
+    """Play agencies from their contracts until interrupted.
+
+    Example: esb adapters simulate din-reg --behaviour slow=2000
+    """
+    settings = shell_of(context).settings
+    for agency in agencies:
+        _require_known(settings, agency)
+    launch.run(agencies, settings=settings, port=port, behaviours=[behaviours.parse(text) for text in behaviour or ()])
+
+
+def _require_known(settings: Settings, agency: str) -> None:
+    known = sorted(path.parent.name for path in Path(settings.adapters).glob("*/adapter.yaml"))
+    if agency not in known:
+        fail(f"no adapter {agency!r}; there are: {', '.join(known)}", code=2)

@@ -1,0 +1,43 @@
+"""The command `esb`: puts the verbs together and gives them the adapters. Nothing else is decided here."""
+
+from __future__ import annotations
+
+import typer
+
+from adapters import commands as adapter_commands
+from adapters.composition import Adapters
+from esb.commands import ask, callers, demo, doctor, journal, keys, messages, routes, serve
+from esb.commands.shell import Shell, guarded
+
+app = typer.Typer(
+    name="esb",
+    help="The service bus between the portal and the agencies.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+@app.callback()
+def begin(context: typer.Context) -> None:
+    """Every verb finds its shell in the context."""
+    context.obj = Shell(agencies=Adapters)
+
+
+app.command("demo")(demo.demo)
+app.command("serve")(serve.serve)
+app.command("ask")(ask.ask)
+app.command("doctor")(doctor.doctor)
+app.command("topology")(doctor.topology)
+for noun in (routes.app, messages.app, journal.app, keys.app, callers.app, adapter_commands.app):
+    app.add_typer(noun)
+
+
+def main() -> None:
+    """The console script."""
+    guarded(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""`esb callers`: who may ask what. Edits the deployment file in its canonical form."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from esb import client, operations
+from esb.commands.shell import JsonFlag, fail, group, out, print_json, print_rows, shell_of
+from esb.model import Text
+from esb.routes import formatter
+from security import jws, keys
+
+app = group("callers", "Systems that may send requests, their keys and grants.")
+
+Name = Annotated[str, typer.Argument(help="The caller's name, lower-case with dashes.")]
+RouteName = Annotated[str, typer.Argument(help="A route, or a group of them: person.*")]
+
+
+@app.command("list")
+def list_callers(context: typer.Context, *, as_json: JsonFlag = False) -> None:
+    """Show callers, their keys and grants.
+
+    Example: esb callers list
+    """
+    shell = shell_of(context)
+    settings = shell.settings
+    table = shell.table(settings)
+    rows = [
+        {
+            "caller": caller.name,
+            "title": caller.title.az,
+            "keys": _key_count(Path(settings.home), caller.name),
+            "routes": [grant.route for grant in table.grants.of(caller.name)],
+        }
+        for caller in table.callers.values()
+    ]
+    print_rows(rows, ("caller", "title", "keys", "routes"), as_json=as_json, empty="no callers")
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    name: Name,
+    *,
+    title_az: Annotated[str, typer.Option(help="Its name for people, in Azerbaijani.")] = "",
+    title_en: Annotated[str, typer.Option(help="The same in English.")] = "",
+    public_key: Annotated[Path | None, typer.Option(help="PEM file of its public key.", exists=True)] = None,
+    certificate: Annotated[Path | None, typer.Option(help="PEM file of its TLS certificate.", exists=True)] = None,
+) -> None:
+    """Add a caller with its key, or with a new key pair on this machine.
+
+    Example: esb callers add portal2
+    """
+    settings = shell_of(context).settings
+    routes = Path(settings.routes)
+    text = formatter.add_caller(
+        routes.read_text(encoding="utf-8"), name, title=Text(az=title_az or name, en=title_en or name)
+    )
+    folder = Path(settings.home) / "keys" / "callers" / name
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if public_key is None and certificate is None:
+        key = operations.new_caller_key(settings, name, now=datetime.now(UTC))
+        out.print(f"made key {key.kid} in {folder}", markup=False)
+    if public_key is not None:
+        keys.load_public(public_key)
+        shutil.copyfile(public_key, folder / f"{public_key.stem.removesuffix('.pub')}.pub.pem")
+    if certificate is not None:
+        keys.load_certificate(certificate)
+        shutil.copyfile(certificate, folder / f"{certificate.stem.removesuffix('.crt')}.crt.pem")
+    routes.write_text(text, encoding="utf-8")
+    out.print(f"added {name} to {routes}; it may ask nothing yet: esb callers grant {name} ROUTE", markup=False)
+
+
+@app.command()
+def grant(
+    context: typer.Context,
+    name: Name,
+    route: RouteName,
+    *,
+    purpose: Annotated[list[str] | None, typer.Option(help="Only for this purpose; may be repeated.")] = None,
+) -> None:
+    """Let a caller ask a route.
+
+    Example: esb callers grant portal person.identity --purpose "VEMTAS application"
+    """
+    _edit(context, lambda text: formatter.grant(text, name, route, tuple(purpose or ())))
+    out.print(f"{name} may ask {route}; a running bus knows after: esb routes reload", markup=False)
+
+
+@app.command()
+def revoke(context: typer.Context, name: Name, route: RouteName) -> None:
+    """Take a grant back.
+
+    Example: esb callers revoke portal credit.obligations
+    """
+    _edit(context, lambda text: formatter.revoke(text, name, route))
+    out.print(f"{name} may no longer ask {route}; a running bus knows after: esb routes reload", markup=False)
+
+
+@app.command()
+def token(
+    context: typer.Context,
+    name: Name,
+    *,
+    seconds: Annotated[int, typer.Option(min=1, max=300, help="How long it holds.")] = 60,
+    as_json: JsonFlag = False,
+) -> None:
+    """Mint a token for one request, with the caller's private key on this machine.
+
+    Example: esb callers token portal
+    """
+    settings = shell_of(context).settings
+    key = client.caller_key(Path(settings.home), name, passphrase=settings.key_passphrase)
+    minted = jws.mint_token(key, issuer=name, audience=settings.audience, now=datetime.now(UTC), ttl_s=seconds)
+    if as_json:
+        print_json({"token": minted, "expires_in_s": seconds})
+    else:
+        typer.echo(minted)
+
+
+def _edit(context: typer.Context, edit: formatter.Edit) -> None:
+    shell = shell_of(context)
+    settings = shell.settings
+    path = Path(settings.routes)
+    before = path.read_text(encoding="utf-8")
+    after = edit(before)
+    if after == before:
+        fail("nothing to change")
+    path.write_text(after, encoding="utf-8")
+    try:
+        shell.table(settings)
+    except Exception:
+        path.write_text(before, encoding="utf-8")
+        raise
+
+
+def _key_count(home: Path, caller: str) -> int:
+    folder = home / "keys" / "callers" / caller
+    return len({path.name.split(".")[0] for path in folder.glob("*.pem")}) if folder.is_dir() else 0

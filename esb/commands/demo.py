@@ -1,0 +1,253 @@
+"""`esb demo`: the bus and its simulated agencies before one's eyes, on real processes, HTTP, signatures and journal.
+
+Everything it starts is what an operator would start: `esb adapters simulate`, `esb serve`. State lies in a folder of
+its own, made anew each time; nothing of a real deployment is touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from esb import client, operations
+from esb.client import PortalClient
+from esb.commands.ask import print_answer
+from esb.commands.shell import PROBLEMS, DependencyDown, out, run, shell_of
+from esb.journal import verification
+from esb.model import JsonObject
+from esb.settings import Settings, as_environment
+from security import keys
+from security.keys import Algorithm
+
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 20.0
+CALLER = "portal"
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing a portal asks, and what it is meant to show."""
+
+    shows: str
+    route: str
+    fin: str
+    parameters: dict[str, Any] = {}
+    prefer: str | None = None
+    expects: str = "OK"
+
+
+QUESTIONS = (
+    Question(shows="a person's identity, from a signed SOAP system", route="person.identity", fin="7TESTX1"),
+    Question(shows="the address of the same person", route="person.address", fin="7TESTX1"),
+    Question(shows="diplomas, from a signed REST system", route="diploma.by-person", fin="7TESTX1"),
+    Question(shows="whether somebody studies now", route="student.status", fin="7TESTX2"),
+    Question(shows="credits, under bank secrecy", route="credit.obligations", fin="7TESTX1"),
+    Question(shows="all of it at once, asked in parallel", route="person.overview", fin="7TESTX1"),
+    Question(shows="nobody has this FİN: no record", route="person.identity", fin="7TESTX9", expects="NOT_FOUND"),
+    Question(shows="a FİN that cannot be one", route="person.identity", fin="7TESTO", expects="INVALID_REQUEST"),
+    Question(
+        shows="asked without waiting; the reply is fetched later",
+        route="person.identity",
+        fin="7TESTX2",
+        prefer="respond-async",
+        expects="PENDING",
+    ),
+)
+
+
+def demo(
+    context: typer.Context,
+    *,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running until interrupted.")] = False,
+) -> None:
+    """Start bus and agencies, ask real questions, verify everything, stop.
+
+    Example: esb demo --keep
+    """
+    began_s = time.monotonic()
+    base = shell_of(context).settings
+    home = Path(base.home) / "demo"
+    shutil.rmtree(home, ignore_errors=True)
+    settings = msgspec.structs.replace(
+        base, home=str(home), http="127.0.0.1:0", https="", database_url="", broker_url="", environment="simulated"
+    )
+    out.rule("[bold]keys and callers[/]", align="left")
+    make_keys(settings)
+    with contextlib.ExitStack() as stack:
+        agencies = _agencies(settings)
+        out.rule("[bold]processes[/]", align="left")
+        endpoints = {name: stack.enter_context(simulated(settings, name)) for name in agencies}
+        settings = msgspec.structs.replace(settings, endpoints=endpoints)
+        url = stack.enter_context(serving(settings))
+        settings = msgspec.structs.replace(settings, http=url.removeprefix("http://"))
+        good = _ask_all(settings, url)
+        if keep:
+            _say_how_to_ask(settings, url, time.monotonic() - began_s)
+            _wait_until_interrupted()
+    good &= _verify(settings)
+    out.print(
+        f"\n[bold]{'everything as expected' if good else 'NOT as expected'}[/]"
+        f" in {time.monotonic() - began_s:.0f} s; stopped cleanly. Next: esb demo --keep"
+    )
+    if not good:
+        raise typer.Exit(PROBLEMS)
+
+
+def make_keys(settings: Settings) -> None:
+    """The bus's key and a portal's, where there are none; what `esb keys new` and `esb callers add` make."""
+    now = datetime.now(UTC)
+    bus = operations.new_bus_key(settings, algorithm=Algorithm.ES256, now=now)
+    out.print(f"  bus     {bus.kid}  (P-256, certificate given to each agency)", markup=False)
+    caller = operations.new_caller_key(settings, CALLER, now=now)
+    out.print(f"  {CALLER}  {caller.kid}  (P-256, its public half registered with the bus)", markup=False)
+
+
+@contextlib.contextmanager
+def simulated(settings: Settings, agency: str) -> Iterator[str]:
+    """A simulated agency in a process of its own; gives its address."""
+    with _process(settings, ["adapters", "simulate", agency, "--port", "0"], ready=f"{agency} ready on ") as url:
+        out.print(f"  {agency:8} {url}", markup=False)
+        yield url
+
+
+@contextlib.contextmanager
+def serving(settings: Settings) -> Iterator[str]:
+    """The bus in a process of its own; gives its address."""
+    with _process(settings, ["serve"], ready="bus ready on ") as url:
+        out.print(f"  bus      {url}", markup=False)
+        yield url
+
+
+def _ask_all(settings: Settings, url: str) -> bool:
+    key = client.caller_key(Path(settings.home), CALLER, passphrase=settings.key_passphrase)
+    portal = PortalClient(url, caller=CALLER, key=key, audience=settings.audience)
+    good = True
+    for number, question in enumerate(QUESTIONS, 1):
+        out.rule(f"[bold]{number}. {question.shows}[/]", align="left")
+        good &= _ask(portal, question)
+    return good
+
+
+def _ask(portal: PortalClient, question: Question) -> bool:
+    body: JsonObject = {
+        "subject": {"scheme": "FIN", "value": question.fin},
+        "parameters": question.parameters,
+        "purpose": "VEMTAS application",
+        "legal_basis": "decree 477/2015",
+    }
+    prefer = f"  Prefer: {question.prefer}" if question.prefer else ""
+    out.print(f"POST /v1/routes/{question.route}  FIN {question.fin}{prefer}", markup=False)
+    answered = portal.ask(question.route, body, prefer=question.prefer)
+    print_answer(answered)
+    if answered.http_status == 202:  # noqa: PLR2004 - Accepted
+        location = answered.headers["location"]
+        out.print(f"GET {location}  Prefer: wait=10", markup=False)
+        later = portal.send("GET", location, headers={"Prefer": "wait=10"})
+        print_answer(later)
+        return answered.reply["status"] == question.expects and later.reply["status"] == "OK"
+    return bool(answered.reply["status"] == question.expects)
+
+
+def _verify(settings: Settings) -> bool:
+    out.rule("[bold]journal[/]", align="left")
+    report = run(_report(settings))
+    for problem in report.problems:
+        out.print(f"  {problem}", markup=False)
+    verdict = "whole" if not report.problems else "BROKEN"
+    out.print(f"  {report.records} records in {report.chains} hash chains: {verdict}", markup=False)
+    return not report.problems
+
+
+async def _report(settings: Settings) -> verification.VerificationReport:
+    home = Path(settings.home)
+    public = {key.kid: key for key in keys.load_verifying_keys(home / "keys" / "bus")}
+    async with operations.open_journal(settings) as journal:
+        return await verification.verify(journal, home, public, against=None)
+
+
+def _say_how_to_ask(settings: Settings, url: str, elapsed_s: float) -> None:
+    body = (
+        '{"subject":{"scheme":"FIN","value":"7TESTX1"},"purpose":"VEMTAS application","legal_basis":"decree 477/2015"}'
+    )
+    environment = f"ESB_HOME={settings.home} ESB_HTTP={settings.http}"
+    out.rule("[bold]running[/]", align="left")
+    out.print(f"ready after {elapsed_s:.0f} s. Paste this into another terminal, in this folder:\n", markup=False)
+    out.print(
+        f"curl -s {url}/v1/routes/person.identity \\\n"
+        f'  -H "Authorization: Bearer $({environment} {_esb()} callers token {CALLER})" \\\n'
+        f"  -H 'Content-Type: application/json' -d '{body}'\n",
+        markup=False,
+    )
+    out.print(f"or: {environment} {_esb()} ask person.identity --subject FIN:7TESTX1", markup=False)
+    out.print(f"documents: {url}/docs    stop: Ctrl-C", markup=False)
+
+
+def _wait_until_interrupted() -> None:
+    with contextlib.suppress(KeyboardInterrupt):
+        threading.Event().wait()
+
+
+def _agencies(settings: Settings) -> Sequence[str]:
+    return sorted(path.parent.name for path in Path(settings.adapters).glob("*/simulator.yaml"))
+
+
+@contextlib.contextmanager
+def _process(settings: Settings, arguments: Sequence[str], *, ready: str) -> Iterator[str]:
+    """A child of this program, from its line `ready…` (whose rest is given) until it is asked to stop."""
+    log = Path(settings.home) / "logs" / f"{'-'.join(arguments[:3]).replace('--', '')}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as errors:
+        process = subprocess.Popen(  # noqa: S603 - this very program
+            [sys.executable, sys.argv[0], *arguments],
+            env=as_environment(settings),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+    try:
+        yield _first_line(process, ready, log)
+    finally:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_TIMEOUT_S)
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def _first_line(process: subprocess.Popen[str], ready: str, log: Path) -> str:
+    lines: queue.Queue[str] = queue.Queue()
+
+    def read() -> None:
+        for line in process.stdout or ():
+            lines.put(line)
+        lines.put("")
+
+    threading.Thread(target=read, daemon=True).start()
+    end_s = time.monotonic() + START_TIMEOUT_S
+    while (left_s := end_s - time.monotonic()) > 0:
+        try:
+            line = lines.get(timeout=left_s)
+        except queue.Empty:
+            break
+        if not line:
+            break
+        if line.startswith(ready):
+            return line.removeprefix(ready).strip()
+    tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:]
+    raise DependencyDown("\n".join([f"it did not start; {log} ends with:", *tail]))
+
+
+def _esb() -> str:
+    return str(Path(sys.argv[0]).resolve())

@@ -1,0 +1,58 @@
+"""`esb journal`: is the record whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from esb import operations
+from esb.commands.shell import PROBLEMS, JsonFlag, err, group, out, print_json, run, shell_of
+from esb.journal import verification
+from esb.settings import Settings
+from security import keys
+
+app = group("journal", "The hash-chained record of every exchange.")
+
+
+@app.command()
+def verify(
+    context: typer.Context,
+    *,
+    against: Annotated[
+        Path | None, typer.Option(help="A copy of anchors/checkpoints.jsonl kept elsewhere.", exists=True)
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Check every record, every chain, every checkpoint.
+
+    Example: esb journal verify
+    """
+    report = run(_verify(shell_of(context).settings, against))
+    if as_json:
+        print_json(
+            {
+                "records": report.records,
+                "chains": report.chains,
+                "checkpoints": report.checkpoints,
+                "problems": [str(problem) for problem in report.problems],
+            }
+        )
+    else:
+        for problem in report.problems:
+            err.print(str(problem), markup=False)
+        verdict = "whole" if not report.problems else f"{len(report.problems)} problems"
+        out.print(
+            f"journal: {report.records} records in {report.chains} chains, {report.checkpoints} checkpoints: {verdict}",
+            markup=False,
+        )
+    if report.problems:
+        raise typer.Exit(PROBLEMS)
+
+
+async def _verify(settings: Settings, against: Path | None) -> verification.VerificationReport:
+    home = Path(settings.home)
+    public = {key.kid: key for key in keys.load_verifying_keys(home / "keys" / "bus")}
+    async with operations.open_journal(settings) as journal:
+        return await verification.verify(journal, home, public, against=against)

@@ -1,0 +1,171 @@
+"""`esb messages`: exchanges as the journal has them, and what to do about parked ones."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from esb import operations
+from esb.commands.shell import JsonFlag, group, masked, out, print_json, print_rows, run, shell_of
+from esb.model import Status
+from esb.ports import ExchangeFilter, State, StoredExchange
+
+app = group("messages", "Exchanges: list, show, trace; replay or drop what is parked.")
+
+MessageArgument = Annotated[str, typer.Argument(help="The message id.")]
+CallerOption = Annotated[str | None, typer.Option("--caller", help="Whose message, where several used the id.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it is journaled.", prompt=True)]
+
+
+@app.command("list")
+def list_messages(
+    context: typer.Context,
+    *,
+    state: Annotated[State | None, typer.Option(help="RECEIVED, COMPLETED or PARKED.")] = None,
+    status: Annotated[Status | None, typer.Option(help="The reply's status, as OK or TIMEOUT.")] = None,
+    route: Annotated[str | None, typer.Option(help="Only this route.")] = None,
+    caller: Annotated[str | None, typer.Option(help="Only this caller.")] = None,
+    hours: Annotated[float | None, typer.Option(help="Only the last so many hours.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    as_json: JsonFlag = False,
+) -> None:
+    """Newest exchanges first.
+
+    Example: esb messages list --state PARKED
+    """
+    since = None if hours is None else datetime.now(UTC) - timedelta(hours=hours)
+    wanted = ExchangeFilter(state=state, status=status, route=route, caller=caller, since=since, limit=limit)
+    found = run(operations.list_messages(shell_of(context).settings, wanted))
+    rows = [_summary(stored) for stored in found]
+    columns = ("received_at", "message_id", "caller", "route", "state", "status", "why")
+    print_rows(rows, columns, as_json=as_json, empty="no messages")
+
+
+@app.command()
+def show(
+    context: typer.Context, message_id: MessageArgument, *, caller: CallerOption = None, as_json: JsonFlag = False
+) -> None:
+    """One exchange without personal data.
+
+    Example: esb messages show 0b2f…
+    """
+    stored = run(operations.find_message(shell_of(context).settings, message_id, caller))
+    details = {**_summary(stored), **_details(stored)}
+    if as_json:
+        print_json(details)
+        return
+    print_rows([{"field": name, "value": value} for name, value in details.items()], ("field", "value"))
+
+
+@app.command()
+def trace(
+    context: typer.Context, message_id: MessageArgument, *, caller: CallerOption = None, as_json: JsonFlag = False
+) -> None:
+    """Everything the journal recorded of an exchange, in order.
+
+    Example: esb messages trace 0b2f…
+    """
+    _, records = run(operations.trace_message(shell_of(context).settings, message_id, caller))
+    rows = [_record(record.chain, record.seq, record.kind, record.content) for record in records]
+    print_rows(rows, ("at", "kind", "chain", "seq", "what"), as_json=as_json, empty="nothing recorded")
+
+
+@app.command()
+def replay(
+    context: typer.Context, message_id: MessageArgument, *, reason: ReasonOption, caller: CallerOption = None
+) -> None:
+    """Let a parked exchange run again.
+
+    Example: esb messages replay 0b2f… --reason "agency is back"
+    """
+    run(
+        operations.replay_message(
+            shell_of(context).settings, message_id, caller, operator=getpass.getuser(), reason=reason
+        )
+    )
+    out.print(f"{message_id} will run again; follow it with: esb messages trace {message_id}", markup=False)
+
+
+@app.command()
+def drop(
+    context: typer.Context, message_id: MessageArgument, *, reason: ReasonOption, caller: CallerOption = None
+) -> None:
+    """End a parked exchange; its caller is told FAILED.
+
+    Example: esb messages drop 0b2f… --reason "asked twice"
+    """
+    run(
+        operations.drop_message(
+            shell_of(context).settings, message_id, caller, operator=getpass.getuser(), reason=reason
+        )
+    )
+    out.print(f"{message_id} is closed; its caller is told FAILED", markup=False)
+
+
+def _summary(stored: StoredExchange) -> dict[str, Any]:
+    request = stored.request
+    return {
+        "received_at": request.received_at.astimezone().isoformat(timespec="milliseconds"),
+        "message_id": request.message_id,
+        "caller": request.caller,
+        "route": request.route,
+        "state": stored.state.value,
+        "status": None if stored.status is None else stored.status.value,
+        "why": stored.parked_reason,
+    }
+
+
+def _details(stored: StoredExchange) -> dict[str, Any]:
+    request = stored.request
+    return {
+        "channel": request.channel.value,
+        "asynchronous": request.asynchronous,
+        "attempts": stored.attempts,
+        "correlation_id": request.correlation_id,
+        "purpose": request.purpose,
+        "legal_basis": request.legal_basis,
+        "issue": request.issue,
+        "user": None if request.user is None else masked(request.user, unmask=False),
+        "reply_to": request.reply_to,
+        "traceparent": request.traceparent,
+        "lease": None if stored.lease_owner is None else f"{stored.lease_owner} until {stored.lease_until}",
+        "completed_at": None if stored.completed_at is None else stored.completed_at.astimezone().isoformat(),
+        "faults": _faults(stored),
+        "sources": _sources(stored),
+    }
+
+
+def _faults(stored: StoredExchange) -> list[str]:
+    reply = {} if stored.reply_body is None else msgspec.json.decode(stored.reply_body)
+    return [f"{fault['code']} ({fault['advice']}): {fault['message']['en']}" for fault in reply.get("faults", ())]
+
+
+def _sources(stored: StoredExchange) -> list[str]:
+    reply = {} if stored.reply_body is None else msgspec.json.decode(stored.reply_body)
+    return [
+        f"{source['agency']} {source['operation']}: {source['status']} in {source['elapsed_ms']} ms,"
+        f" attempts {source['attempts']}"
+        for source in reply.get("sources", ())
+    ]
+
+
+_HEAD = frozenset({"at", "kind", "caller", "message_id", "route"})
+
+
+def _record(chain: str, seq: int, kind: str, content: bytes) -> dict[str, Any]:
+    values: dict[str, Any] = msgspec.json.decode(content)
+    facts = {name: value for name, value in values.items() if name not in _HEAD and value not in (None, [], "")}
+    what = ", ".join(f"{name}={_short(value)}" for name, value in facts.items())
+    return {"at": values.get("at"), "kind": kind, "chain": chain, "seq": seq, "what": masked(what, unmask=False)}
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return text if len(text) <= _LONGEST else text[:_SHOWN] + "…"
+
+
+_LONGEST, _SHOWN = 80, 16

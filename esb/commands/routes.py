@@ -1,0 +1,184 @@
+"""`esb routes`: the deployment file: list, show, lint, test, format, reload."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from esb import control
+from esb.commands.shell import (
+    DEPENDENCY_DOWN,
+    PROBLEMS,
+    JsonFlag,
+    err,
+    fail,
+    group,
+    out,
+    print_json,
+    print_rows,
+    run,
+    shell_of,
+)
+from esb.model import Finding, RouteId, Severity
+from esb.routes import compiler, formatter
+from esb.routes.table import CallRoute, Route
+
+app = group("routes", "What portals may ask: the deployment file routes.yaml.")
+
+
+@app.command("list")
+def list_routes(context: typer.Context, *, as_json: JsonFlag = False) -> None:
+    """Every route and whom it asks.
+
+    Example: esb routes list
+    """
+    shell = shell_of(context)
+    table = shell.table(shell.settings)
+    rows = [
+        {"route": route.id, "asks": _asks(route), "deadline_s": route.deadline_s, "title": route.title.az}
+        for route in table.routes.values()
+    ]
+    print_rows(rows, ("route", "asks", "deadline_s", "title"), as_json=as_json, empty="no routes")
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    route: Annotated[str, typer.Argument(help="A route, as person.identity.")],
+    *,
+    as_json: JsonFlag = False,
+) -> None:
+    """One route: its terms, and a request and reply as a portal sees them.
+
+    Example: esb routes show person.identity
+    """
+    shell = shell_of(context)
+    table = shell.table(shell.settings)
+    found = table.routes.get(RouteId(route))
+    if found is None:
+        fail(f"no route {route!r}; see: esb routes list")
+    details: dict[str, Any] = {
+        "route": found.id,
+        "version": found.version,
+        "title": {"az": found.title.az, "en": found.title.en},
+        "asks": _asks(found),
+        "audience": list(found.audience),
+        "legal_basis": found.legal_basis,
+        "deadline_s": found.deadline_s,
+        "idempotent": found.idempotent,
+        "callers": sorted(name for name in table.callers if table.grants.permits_any(name, found.id)),
+        "request": found.request_sample,
+        "reply_data": found.reply_sample,
+    }
+    if as_json:
+        print_json({**details, "request_schema": found.request_schema, "reply_schema": found.reply_schema})
+        return
+    for name, value in details.items():
+        if name in {"request", "reply_data"}:
+            out.print(f"\n{name.replace('_', ' ')}", style="bold")
+            print_json(value)
+        else:
+            out.print(f"{name.replace('_', ' '):12} {value}", markup=False)
+
+
+@app.command()
+def lint(context: typer.Context, *, as_json: JsonFlag = False) -> None:
+    """Every error and warning of the deployment, with file and line.
+
+    Example: esb routes lint
+    """
+    shell = shell_of(context)
+    settings = shell.settings
+    findings = tuple(compiler.check(Path(settings.routes), shell.agencies().load(settings)))
+    errors = sum(finding.severity is Severity.ERROR for finding in findings)
+    if as_json:
+        print_json(findings)
+    else:
+        for finding in findings:
+            err.print(str(finding), markup=False)
+        out.print(_verdict(settings.routes, findings, errors), markup=False)
+    if errors:
+        raise typer.Exit(PROBLEMS)
+
+
+@app.command("format")
+def format_routes(
+    context: typer.Context,
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 if it would.")] = False,
+) -> None:
+    """Write routes.yaml in its one canonical form.
+
+    Example: esb routes format
+    """
+    path = Path(shell_of(context).settings.routes)
+    before = path.read_text(encoding="utf-8")
+    after = formatter.format_text(before)
+    if after == before:
+        out.print(f"{path} is in canonical form", markup=False)
+        return
+    if check:
+        fail(f"{path} is not in canonical form; run: esb routes format")
+    path.write_text(after, encoding="utf-8")
+    out.print(f"{path} rewritten", markup=False)
+
+
+@app.command()
+def reload(context: typer.Context, *, as_json: JsonFlag = False) -> None:
+    """Have every running worker use the files as they are now, all or none.
+
+    Example: esb routes reload
+    """
+    shell = shell_of(context)
+    settings = shell.settings
+    digest = shell.table(settings).digest
+    sockets = control.sockets(Path(settings.home))
+    if not sockets:
+        fail("no bus is running here; the files are good and will be used at its start", code=DEPENDENCY_DOWN)
+    verdicts = run(_reload(sockets, digest))
+    if as_json:
+        print_json(verdicts)
+    else:
+        _tell(verdicts, digest)
+    if not verdicts["used"]:
+        raise typer.Exit(PROBLEMS)
+
+
+async def _reload(sockets: list[Path], digest: str) -> dict[str, Any]:
+    prepared = await control.order_all(sockets, "prepare", digest)
+    problems = [answer for answer in prepared if "error" in answer]
+    if problems:
+        await control.order_all(sockets, "abort")
+        return {"used": False, "workers": len(sockets), "problems": problems}
+    committed = await control.order_all(sockets, "commit", digest)
+    problems = [answer for answer in committed if "error" in answer]
+    change = next((answer for answer in committed if "error" not in answer), {})
+    return {"used": not problems, "workers": len(sockets), "problems": problems, "change": change}
+
+
+def _tell(verdicts: dict[str, Any], digest: str) -> None:
+    if not verdicts["used"]:
+        err.print("the old table stays in use everywhere:", markup=False)
+        for answer in verdicts["problems"]:
+            for finding in answer.get("findings") or [answer["error"]]:
+                err.print(f"  {finding}", markup=False)
+        return
+    change = verdicts["change"]
+    out.print(f"{verdicts['workers']} workers use table {digest[:12]}", markup=False)
+    for what in ("added", "removed", "changed"):
+        if change.get(what):
+            out.print(f"  {what}: {', '.join(change[what])}", markup=False)
+
+
+def _asks(route: Route) -> str:
+    if isinstance(route, CallRoute):
+        return f"{route.agency} {route.operation_name}"
+    return "gathers " + ", ".join(member.id for member in route.members.values())
+
+
+def _verdict(path: str, findings: tuple[Finding, ...], errors: int) -> str:
+    if errors:
+        return f"{path}: {errors} errors"
+    return f"{path}: good" + (f" ({len(findings)} remarks)" if findings else "")

@@ -1,0 +1,108 @@
+"""`esb serve`: one worker in this process, or a supervisor over several that share the port."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+
+from esb.app import Agencies, Worker
+from esb.commands.shell import PROBLEMS, Shell, err, out, shell_of
+from esb.settings import Settings
+from esb.telemetry import logging
+
+RESTART_AFTER_S = (0.2, 1.0, 5.0, 15.0)
+STEADY_S = 30.0
+"""A worker that lived this long was good: when it dies its successor starts at once again."""
+
+
+def serve(
+    context: typer.Context,
+    *,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes that share the port.")] = 1,
+    slot: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Run the bus until interrupted.
+
+    Example: esb serve --workers 2
+    """
+    shell = shell_of(context)
+    settings = shell.settings
+    logging.configure(settings.log_level)
+    if slot is not None or workers == 1:
+        uvloop.run(_work(settings, shell.agencies(), slot=slot or 0, share_port=slot is not None))
+        return
+    _check_first(shell, settings)
+    raise typer.Exit(uvloop.run(_supervise(settings, workers)))
+
+
+async def _work(settings: Settings, agencies: Agencies, *, slot: int, share_port: bool) -> None:
+    stopping = _stop_signals()
+    worker = Worker(settings, agencies, slot=slot, share_port=share_port)
+    await worker.start()
+    if not share_port and worker.http_address is not None:
+        host, port = worker.http_address
+        out.print(f"bus ready on http://{host}:{port}", markup=False)
+        sys.stdout.flush()
+    await stopping.wait()
+    await worker.stop()
+
+
+def _check_first(shell: Shell, settings: Settings) -> None:
+    """Whatever keeps every worker from starting is told once, here, and not by each of them."""
+    table = shell.table(settings)
+    if settings.http.endswith(":0"):
+        raise typer.BadParameter("several workers cannot share a port that is chosen freely; give ESB_HTTP a number")
+    metrics = Path(settings.home) / "run" / "metrics"
+    shutil.rmtree(metrics, ignore_errors=True)
+    metrics.mkdir(parents=True, mode=0o700)
+    err.print(f"{len(table.routes)} routes, table {table.digest[:12]}", markup=False)
+
+
+async def _supervise(settings: Settings, workers: int) -> int:
+    stopping = _stop_signals()
+    tasks = [asyncio.create_task(_keep(slot, stopping)) for slot in range(workers)]
+    out.print(f"bus starting on http://{settings.http} with {workers} workers", markup=False)
+    sys.stdout.flush()
+    codes = await asyncio.gather(*tasks)
+    return max(codes)
+
+
+async def _keep(slot: int, stopping: asyncio.Event) -> int:
+    """One worker process, started again when it dies, until the supervisor stops."""
+    loop, failures = asyncio.get_running_loop(), 0
+    while True:
+        began_s = loop.time()
+        process = await asyncio.create_subprocess_exec(*_command(slot))
+        ended = asyncio.create_task(process.wait())
+        stopped = asyncio.create_task(stopping.wait())
+        await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if stopping.is_set():
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+            return await ended
+        failures = 0 if loop.time() - began_s > STEADY_S else failures + 1
+        pause_s = RESTART_AFTER_S[min(failures, len(RESTART_AFTER_S)) - 1] if failures else 0.0
+        err.print(f"worker {slot} ended with {process.returncode}; starting it again", markup=False)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), pause_s)
+            return PROBLEMS
+
+
+def _command(slot: int) -> list[str]:
+    return [sys.executable, sys.argv[0], "serve", "--slot", str(slot)]
+
+
+def _stop_signals() -> asyncio.Event:
+    stopping = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    return stopping

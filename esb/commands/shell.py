@@ -1,0 +1,141 @@
+"""What every verb shares: settings, the adapters, how to print for people and machines, and how to end.
+
+Exit codes: 0 ok, 1 found problems, 2 wrong use, 3 a dependency is down. A traceback never reaches a user.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from esb import settings as settings_module
+from esb.app import Agencies, compile_configuration
+from esb.errors import BrokerError, EsbError, RoutesInvalid, SettingInvalid, StorageError
+from esb.pipeline import Configuration
+from esb.routes import compiler
+from esb.routes.table import RouteTable
+from esb.settings import Settings
+from security.errors import SecurityError
+from security.redact import mask_text
+
+OK, PROBLEMS, WRONG_USE, DEPENDENCY_DOWN = 0, 1, 2, 3
+
+T = TypeVar("T")
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class DependencyDown(EsbError):
+    """Something that this command needs does not answer; the message says what to start."""
+
+
+class Shell(msgspec.Struct, kw_only=True):
+    """Given to every verb: how to get at settings and adapters."""
+
+    agencies: Callable[[], Agencies]
+    make_settings: Callable[[], Settings] = settings_module.load
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force. Raises SettingInvalid."""
+        return self.make_settings()
+
+    def table(self, settings: Settings) -> RouteTable:
+        """The deployment compiled as the bus would compile it. Raises RoutesInvalid."""
+        return compiler.load(Path(settings.routes), self.agencies().load(settings))
+
+    def configuration(self, settings: Settings) -> Configuration:
+        """What a worker would run on."""
+        return compile_configuration(settings, self.agencies(), previous=None)
+
+
+def shell_of(context: typer.Context) -> Shell:
+    """The shell that `cli.py` put into the context."""
+    shell = context.find_root().obj
+    if not isinstance(shell, Shell):
+        raise TypeError("cli.py did not give the verbs their shell")
+    return shell
+
+
+def group(name: str, summary: str) -> typer.Typer:
+    """A noun of the command line."""
+    return typer.Typer(name=name, help=summary, no_args_is_help=True, rich_markup_mode=None)
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run an asynchronous verb to its end."""
+    return asyncio.run(work)
+
+
+def guarded(main: Callable[[], Any]) -> NoReturn:
+    """Run the command line; every error ends as one clear line and the right exit code."""
+    try:
+        main()
+    except RoutesInvalid as error:
+        for finding in error.findings:
+            err.print(str(finding), markup=False)
+        sys.exit(PROBLEMS)
+    except SettingInvalid as error:
+        fail(error.reason, code=WRONG_USE)
+    except (StorageError, BrokerError, DependencyDown) as error:
+        fail(error.reason, code=DEPENDENCY_DOWN)
+    except (EsbError, SecurityError) as error:
+        fail(error.reason)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(OK)
+    sys.exit(OK)
+
+
+def fail(reason: str, *, code: int = PROBLEMS) -> NoReturn:
+    """One line on standard error, then the end."""
+    err.print(f"esb: {reason}", markup=False)
+    sys.exit(code)
+
+
+def print_json(value: Any) -> None:
+    """Machine output: one JSON document, Azerbaijani as it is."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+
+def print_rows(
+    rows: Sequence[Mapping[str, object]], columns: Sequence[str], *, as_json: bool = False, empty: str = "nothing"
+) -> None:
+    """A table for people, a list for machines. `columns` in their order; a missing value is blank."""
+    if as_json:
+        print_json(list(rows))
+        return
+    if not rows:
+        out.print(empty, markup=False)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    for column in columns:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(row.get(column)) for column in columns))
+    out.print(table)
+
+
+def masked(text: str, *, unmask: bool) -> str:
+    """An identifier as people see it unless they asked, on record, for more."""
+    return text if unmask else mask_text(text)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple | set | frozenset):
+        return ", ".join(str(item) for item in value)
+    return str(value)

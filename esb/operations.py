@@ -1,0 +1,157 @@
+"""What operators can do with messages, keys and callers. The command line calls these; so will the console.
+
+Each opens what it needs, does one thing and closes it. Bus processes may run meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from esb import journal as journals
+from esb.answers import Answers
+from esb.app import utc_now
+from esb.errors import EsbError
+from esb.faults import DROPPED
+from esb.model import CallerName, Fault, MessageId
+from esb.outgoing import replies
+from esb.pipeline import Outcome
+from esb.ports import (
+    Channel,
+    Completion,
+    ExchangeFilter,
+    Journal,
+    JournalRecord,
+    State,
+    StoredExchange,
+)
+from esb.settings import Settings
+from security import certificates, keys
+from security.keys import Algorithm, SigningKey
+
+KEY_VALID_DAYS = 730
+ORGANISATION = "MHM"
+
+
+class MessageChoice(EsbError):
+    """No message, or several, fit what the operator named."""
+
+
+@contextlib.asynccontextmanager
+async def open_journal(settings: Settings) -> AsyncIterator[Journal]:
+    """The journal, for one command. What an operator does has a hash chain of its own.
+
+    Raises:
+        JournalUnavailable: it cannot be opened.
+    """
+    journal = await journals.connect(
+        settings.database_url,
+        Path(settings.home),
+        owner=f"{settings.node}/operator",
+        window_s=0.0,
+        clock=utc_now,
+    )
+    try:
+        yield journal
+    finally:
+        await journal.close()
+
+
+async def list_messages(settings: Settings, wanted: ExchangeFilter) -> Sequence[StoredExchange]:
+    """Exchanges, newest first."""
+    async with open_journal(settings) as journal:
+        return await journal.list(wanted)
+
+
+async def find_message(settings: Settings, message_id: str, caller: str | None) -> StoredExchange:
+    """The one exchange with this id; `caller` decides where several callers used it. Raises MessageChoice."""
+    async with open_journal(settings) as journal:
+        return await _find(journal, message_id, caller)
+
+
+async def trace_message(
+    settings: Settings, message_id: str, caller: str | None
+) -> tuple[StoredExchange, Sequence[JournalRecord]]:
+    """The exchange and everything the journal recorded of it, in order. Raises MessageChoice."""
+    async with open_journal(settings) as journal:
+        stored = await _find(journal, message_id, caller)
+        return stored, await journal.records_of(stored.request.caller, stored.request.message_id)
+
+
+async def replay_message(
+    settings: Settings, message_id: str, caller: str | None, *, operator: str, reason: str
+) -> StoredExchange:
+    """Let a parked exchange run again; a running bus takes it up within a second. Raises MessageChoice, EsbError."""
+    async with open_journal(settings) as journal:
+        stored = await _find(journal, message_id, caller)
+        request = stored.request
+        await journal.replay(request.caller, request.message_id, operator=operator, reason=reason)
+        return stored
+
+
+async def drop_message(
+    settings: Settings, message_id: str, caller: str | None, *, operator: str, reason: str
+) -> StoredExchange:
+    """End a parked exchange: its caller gets FAILED, signed, as its one reply. Raises MessageChoice, EsbError."""
+    key = keys.active(Path(settings.home) / "keys" / "bus", passphrase=settings.key_passphrase)
+    async with open_journal(settings) as journal:
+        stored = await _find(journal, message_id, caller)
+        if stored.state is not State.PARKED:
+            raise MessageChoice(f"message is {stored.state}, only a parked one can be dropped")
+        fault = Fault(code=DROPPED.code, message=DROPPED.text, advice=DROPPED.advice)
+        outcome = Outcome(status=DROPPED.status, http_status=DROPPED.http_status, faults=(fault,))
+        answer = Answers(key=lambda: key, clock=utc_now).concluded(stored.request, outcome, version=1)
+        completion = Completion(
+            caller=stored.request.caller,
+            message_id=stored.request.message_id,
+            status=answer.status,
+            reply_body=answer.body,
+            reply_signature=answer.signature,
+            completed_at=utc_now(),
+            to_inbox=stored.request.channel is Channel.HTTP,
+        )
+        outgoing = replies(stored.request, answer) if settings.broker_url else ()
+        await journal.drop(completion, operator=operator, reason=reason, outgoing=outgoing)
+        return stored
+
+
+def new_bus_key(settings: Settings, *, algorithm: Algorithm, now: datetime) -> SigningKey:
+    """A further signing key of the bus with a self-signed certificate; it is in force after the next reload."""
+    key = certificates.self_signed(
+        keys.generate(algorithm, now),
+        common_name=settings.audience,
+        organisation=ORGANISATION,
+        now=now,
+        valid_days=KEY_VALID_DAYS,
+    )
+    keys.save(key, Path(settings.home) / "keys" / "bus", passphrase=settings.key_passphrase)
+    return key
+
+
+def new_caller_key(settings: Settings, caller: str, *, now: datetime) -> SigningKey:
+    """A key pair and TLS client certificate for a caller whose private key may lie on this machine."""
+    key = certificates.self_signed(
+        keys.generate(Algorithm.ES256, now),
+        common_name=caller,
+        organisation=ORGANISATION,
+        now=now,
+        valid_days=KEY_VALID_DAYS,
+    )
+    keys.save(key, Path(settings.home) / "keys" / "callers" / caller, passphrase=settings.key_passphrase)
+    return key
+
+
+async def _find(journal: Journal, message_id: str, caller: str | None) -> StoredExchange:
+    found = [
+        stored
+        for stored in await journal.find_any(MessageId(message_id))
+        if caller is None or stored.request.caller == CallerName(caller)
+    ]
+    if not found:
+        raise MessageChoice(f"no message {message_id}; list them with: esb messages list")
+    if len(found) > 1:
+        callers = ", ".join(sorted(stored.request.caller for stored in found))
+        raise MessageChoice(f"several callers used this id ({callers}); say which with --caller")
+    return found[0]
