@@ -54,8 +54,9 @@ WORKER_STOPPED: Final = "worker.stopped"
 
 PLAIN_FIELDS: Final = frozenset(
     {
-        "event", "level", "timestamp", "logger", "message_id", "traceparent", "trace_id", "status", "http_status",
-        "caller", "agency", "operation", "outcome", "code", "channel", "address", "digest", "worker", "node", "error",
+        "event", "level", "timestamp", "logger", "component", "message_id", "traceparent", "trace_id", "status",
+        "http_status", "caller", "agency", "operation", "outcome", "code", "channel", "address", "digest", "worker",
+        "node", "error",
     }
 )  # fmt: skip
 """Fields that hold only names the bus or the deployment chose, or ids proven to be random: they are not masked.
@@ -100,8 +101,8 @@ def configure(level: str, *, stream: TextIO | None = None, console: bool | None 
 
 
 def logger(name: str) -> FilteringBoundLogger:
-    """A logger whose lines carry `logger: name`. Cheap to make at import: it is assembled at the first line."""
-    bound: FilteringBoundLogger = structlog.get_logger(logger=name)
+    """A logger whose lines carry `component: name`. Cheap to make at import: it is assembled at the first line."""
+    bound: FilteringBoundLogger = structlog.get_logger(component=name)
     return bound
 
 
