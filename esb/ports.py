@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import msgspec
 
 from esb.model import AgencyCode, CallerName, JsonObject, MessageId, RouteId, Status, Text
+from security.hashchain import Checkpoint, Sign
 
 Clock = Callable[[], datetime]
 """Answers the present moment as an aware UTC datetime. Passed in, so that tests can stop it."""
@@ -401,6 +402,17 @@ class Journal(Protocol):
 
     def records(self, *, chain: str | None = None) -> AsyncIterator[JournalRecord]:
         """Every record of one chain, or of all, chain by chain in `seq` order."""
+        ...
+
+    async def checkpoint(self, sign: Sign) -> Checkpoint:
+        """Sign the heads of all chains and keep that here and outside the database.
+
+        When nothing was recorded since the last checkpoint, that one is returned and nothing is written.
+        """
+        ...
+
+    async def checkpoints(self) -> Sequence[Checkpoint]:
+        """All checkpoints, oldest first. Raises JournalTampered when one cannot be read."""
         ...
 
     async def ping(self) -> None:

@@ -1,0 +1,46 @@
+"""The durable, hash-chained record of every exchange, on SQLite or PostgreSQL, behind one port.
+
+`connect` gives the journal of this process; `verification.verify` checks a whole journal.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from esb.errors import SettingInvalid
+from esb.journal.journal import GroupCommitJournal
+from esb.journal.postgres import PostgresStore
+from esb.journal.sqlite import SqliteStore
+from esb.journal.store import Store
+from esb.ports import Clock
+
+__all__ = ["GroupCommitJournal", "connect"]
+
+
+async def connect(database_url: str, home: Path, *, owner: str, window_s: float, clock: Clock) -> GroupCommitJournal:
+    """An open journal; the schema is there afterwards.
+
+    `database_url` as in the settings: empty is SQLite at `home/journal.sqlite3`. `owner` is `<node>/<slot>`: the name
+    of this process in leases, and of its hash chain. `window_s`: how long a commit waits for others to share it.
+
+    Raises:
+        JournalUnavailable: no connection, or another process uses this owner name (and which).
+        SettingInvalid: an URL of another kind of database.
+    """
+    journal = GroupCommitJournal(
+        _store(database_url, home, owner), home=home, owner=owner, window_s=window_s, clock=clock
+    )
+    try:
+        await journal.open()
+    except BaseException:
+        await journal.close()
+        raise
+    return journal
+
+
+def _store(database_url: str, home: Path, owner: str) -> Store:
+    if not database_url:
+        return SqliteStore(home / "journal.sqlite3", home=home, owner=owner)
+    if database_url.startswith(("postgresql://", "postgres://")):
+        return PostgresStore(database_url, owner=owner)
+    raise SettingInvalid("database_url must be empty or start with postgresql://")

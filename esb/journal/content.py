@@ -1,0 +1,170 @@
+"""What a journal record says, and its one canonical form: JSON with sorted keys, UTF-8, absent facts left out.
+
+The bytes made here are what the hash chain covers; the row of an exchange keeps the same bytes, so that a changed
+row shows against the chain. Payloads are never in a record, only their SHA-256.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from esb.errors import RequestMalformed
+from esb.model import CallerName, MessageId, RouteId, Status
+from esb.ports import Channel, Completion, ReceivedExchange, Refusal
+
+
+class Kind(enum.StrEnum):
+    """What happened."""
+
+    RECEIVED = "RECEIVED"
+    CALLING = "CALLING"
+    COMPLETED = "COMPLETED"
+    PARKED = "PARKED"
+    POSTPONED = "POSTPONED"
+    REFUSED = "REFUSED"
+    REPLAYED = "REPLAYED"
+    RECLAIMED = "RECLAIMED"
+
+
+class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The facts of one record. `owner`: who held the lease that was taken away (RECLAIMED)."""
+
+    kind: Kind
+    at: datetime
+    caller: str | None
+    message_id: str
+    route: str
+    asynchronous: bool | None = None
+    attempts: int | None = None
+    body_sha256: str | None = None
+    channel: Channel | None = None
+    code: str | None = None
+    completed_at: datetime | None = None
+    correlation_id: str | None = None
+    expires_at: datetime | None = None
+    issue: str | None = None
+    legal_basis: str | None = None
+    operator: str | None = None
+    owner: str | None = None
+    purpose: str | None = None
+    reason: str | None = None
+    received_at: datetime | None = None
+    reply_sha256: str | None = None
+    reply_signature: str | None = None
+    reply_to: str | None = None
+    sources: tuple[dict[str, Any], ...] | None = None
+    status: Status | None = None
+    traceparent: str | None = None
+    until: datetime | None = None
+    user: str | None = None
+
+
+_ENCODER = msgspec.json.Encoder(order="sorted")
+_DECODER = msgspec.json.Decoder(Content)
+
+
+def encode(content: Content) -> bytes:
+    """The canonical bytes.
+
+    Raises:
+        RequestMalformed: a text cannot be stored everywhere: a NUL in an identifier, or not Unicode at all.
+    """
+    # PostgreSQL's text columns cannot hold NUL. Found here, it fails this one call and not a shared commit.
+    if "\x00" in content.message_id or "\x00" in content.route or (content.caller and "\x00" in content.caller):
+        raise RequestMalformed("an identifier holds a NUL character")
+    try:
+        return _ENCODER.encode(content)
+    except UnicodeEncodeError as error:
+        raise RequestMalformed("a text is not Unicode") from error
+
+
+def decode(content: bytes) -> Content:
+    """The facts of a record. Raises msgspec.MsgspecError when the bytes are not a record's content."""
+    return _DECODER.decode(content)
+
+
+def of_request(exchange: ReceivedExchange, *, kind: Kind, at: datetime, reason: str | None = None) -> bytes:
+    """RECEIVED, or PARKED for what could not be read: every fact of the request but its payload."""
+    return encode(
+        Content(
+            kind=kind,
+            at=at,
+            caller=exchange.caller,
+            message_id=exchange.message_id,
+            route=exchange.route,
+            asynchronous=exchange.asynchronous,
+            body_sha256=exchange.body_sha256.hex(),
+            channel=exchange.channel,
+            correlation_id=exchange.correlation_id,
+            expires_at=exchange.expires_at,
+            issue=exchange.issue,
+            legal_basis=exchange.legal_basis,
+            purpose=exchange.purpose,
+            reason=reason,
+            received_at=exchange.received_at,
+            reply_to=exchange.reply_to,
+            traceparent=exchange.traceparent,
+            user=exchange.user,
+        )
+    )
+
+
+def of_completion(completion: Completion, *, route: str, at: datetime) -> bytes:
+    """COMPLETED: the status, the digest and signature of the reply, and the agency calls it is made from."""
+    return encode(
+        Content(
+            kind=Kind.COMPLETED,
+            at=at,
+            caller=completion.caller,
+            message_id=completion.message_id,
+            route=route,
+            completed_at=completion.completed_at,
+            reply_sha256=hashlib.sha256(completion.reply_body).hexdigest(),
+            reply_signature=completion.reply_signature,
+            sources=completion.sources or None,
+            status=completion.status,
+        )
+    )
+
+
+def of_refusal(refusal: Refusal) -> bytes:
+    """REFUSED, at the moment the refusal was made."""
+    return encode(
+        Content(
+            kind=Kind.REFUSED,
+            at=refusal.at,
+            caller=refusal.caller,
+            message_id=refusal.message_id,
+            route=refusal.route,
+            body_sha256=refusal.body_sha256.hex(),
+            channel=refusal.channel,
+            code=refusal.code,
+        )
+    )
+
+
+def request_of(content: Content, body: bytes) -> ReceivedExchange:
+    """The request that `of_request` was made from."""
+    return ReceivedExchange(
+        caller=CallerName(content.caller or ""),
+        message_id=MessageId(content.message_id),
+        route=RouteId(content.route),
+        body=body,
+        body_sha256=bytes.fromhex(content.body_sha256 or ""),
+        channel=content.channel or Channel.HTTP,
+        asynchronous=bool(content.asynchronous),
+        received_at=content.received_at or content.at,
+        correlation_id=content.correlation_id,
+        reply_to=content.reply_to,
+        traceparent=content.traceparent,
+        expires_at=content.expires_at,
+        purpose=content.purpose,
+        legal_basis=content.legal_basis,
+        user=content.user,
+        issue=content.issue,
+    )

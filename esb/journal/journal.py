@@ -1,0 +1,396 @@
+"""The `Journal` port over any store: each call becomes an operation that shares its commit with others.
+
+`esb.journal.connect` makes it. It decides nothing about exchanges (`operations` does) and writes no SQL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from esb.errors import JournalTampered, JournalUnavailable
+from esb.journal import content as contents
+from esb.journal import errands, operations, queries
+from esb.journal.anchors import append_checkpoint
+from esb.journal.commit import GroupCommit
+from esb.journal.content import Content, Kind
+from esb.journal.rows import (
+    ExchangeRow,
+    InboxRow,
+    Key,
+    OutboxRow,
+    Value,
+    claim_rows,
+    microseconds,
+    outbox_row,
+    stored_exchange,
+)
+from esb.journal.store import Store
+from esb.journal.writer import ATTEMPTS, ChainWriter
+from esb.model import CallerName, MessageId
+from esb.ports import (
+    Claim,
+    Clock,
+    Completion,
+    ExchangeFilter,
+    InboxReply,
+    JournalRecord,
+    Outgoing,
+    PendingOutgoing,
+    ReceivedExchange,
+    Refusal,
+    State,
+    StoredExchange,
+)
+from security.hashchain import Checkpoint, Head, Sign, from_line, next_checkpoint
+
+RECORDS_PER_PAGE = 1000
+CLAIMS_BETWEEN_PURGES = 250
+
+
+class GroupCommitJournal:
+    """The durable journal of one process; `esb.ports.Journal` says what every method promises."""
+
+    def __init__(self, store: Store, *, home: Path, owner: str, window_s: float, clock: Clock) -> None:
+        """Not usable before `open`. Belongs to the event loop it is made in."""
+        self.owner = owner
+        self._store = store
+        self._home = home
+        self._clock = clock
+        self._writer = ChainWriter(store, home=home, owner=owner, clock=clock)
+        self._committer = GroupCommit(self._writer.execute, window_s=window_s)
+        self._closed = False
+
+    @property
+    def commits(self) -> int:
+        """Batches committed since the start."""
+        return self._committer.commits
+
+    async def open(self) -> None:
+        """Connect, migrate, lock the owner name.
+
+        Raises:
+            JournalUnavailable: also when another process uses this owner name.
+        """
+        await self._writer.open()
+
+    async def close(self) -> None:
+        """Finish what was accepted; idempotent."""
+        self._closed = True
+        await self._committer.close()
+        await self._writer.close()
+
+    # --- exchanges ---------------------------------------------------------------------------------------
+
+    async def receive(
+        self,
+        exchange: ReceivedExchange,
+        *,
+        lease_s: float | None,
+        claims: Sequence[Claim] = (),
+        outgoing: Sequence[Outgoing] = (),
+    ) -> StoredExchange | None:
+        """Record RECEIVED; None when it is new."""
+        at = self._clock()
+        at_us = microseconds(at)
+        row = _new_row(exchange, contents.of_request(exchange, kind=Kind.RECEIVED, at=at), due_us=at_us)
+        if lease_s is not None:
+            row = row._replace(lease_owner=self.owner, due_us=at_us + _span(lease_s), attempts=1)
+        outbox = _outbox(outgoing, key=row.key, due_us=at_us, request=exchange.body)
+        stored: StoredExchange | None = await self._submit(
+            operations.Receive(
+                row=row,
+                body_sha256=exchange.body_sha256,
+                at_us=at_us,
+                claims=claim_rows(claims, used_by=row.key),
+                outbox=outbox,
+            )
+        )
+        return stored
+
+    async def begin_call(self, caller: CallerName, message_id: MessageId) -> None:
+        """Record CALLING."""
+        key, at = (caller, message_id), self._clock()
+        content = await self._content(Kind.CALLING, key, at)
+        await self._submit(operations.BeginCall(key=key, content=content, at_us=microseconds(at)))
+
+    async def complete(
+        self, completion: Completion, *, claims: Sequence[Claim] = (), outgoing: Sequence[Outgoing] = ()
+    ) -> None:
+        """Record COMPLETED and everything that leaves because of it."""
+        key, at = (completion.caller, completion.message_id), self._clock()
+        at_us = microseconds(at)
+        inbox = InboxRow(*key, None, completion.reply_signature, at_us) if completion.to_inbox else None
+        await self._submit(
+            operations.Complete(
+                key=key,
+                status=completion.status.value,
+                content=contents.of_completion(completion, route=await self._route_of(key), at=at),
+                reply_body=completion.reply_body,
+                reply_signature=completion.reply_signature,
+                at_us=at_us,
+                claims=claim_rows(claims, used_by=key),
+                outbox=_outbox(outgoing, key=key, due_us=at_us, reply=completion.reply_body),
+                inbox=inbox,
+            )
+        )
+
+    async def park(
+        self, caller: CallerName, message_id: MessageId, *, reason: str, outgoing: Sequence[Outgoing] = ()
+    ) -> None:
+        """Record PARKED."""
+        key, at = (caller, message_id), self._clock()
+        content = await self._content(Kind.PARKED, key, at, reason=reason)
+        at_us = microseconds(at)
+        outbox = _outbox(outgoing, key=key, due_us=at_us)
+        await self._submit(operations.Park(key=key, reason=reason, content=content, at_us=at_us, outbox=outbox))
+
+    async def postpone(self, caller: CallerName, message_id: MessageId, *, until: datetime, reason: str) -> None:
+        """Record POSTPONED."""
+        key, at = (caller, message_id), self._clock()
+        content = await self._content(Kind.POSTPONED, key, at, reason=reason, until=until)
+        until_us = microseconds(until)
+        await self._submit(operations.Postpone(key=key, until_us=until_us, content=content, at_us=microseconds(at)))
+
+    async def refuse(self, refusal: Refusal, *, outgoing: Sequence[Outgoing] = ()) -> None:
+        """Record REFUSED."""
+        key = (refusal.caller or "", refusal.message_id)
+        content = contents.of_refusal(refusal)
+        outbox = _outbox(outgoing, key=key, due_us=microseconds(self._clock()))
+        await self._submit(operations.Refuse(key=key, content=content, at_us=microseconds(refusal.at), outbox=outbox))
+
+    async def park_unreadable(
+        self, exchange: ReceivedExchange, *, reason: str, outgoing: Sequence[Outgoing] = ()
+    ) -> bool:
+        """Record PARKED for what was never RECEIVED; False when it is there already."""
+        at = self._clock()
+        at_us = microseconds(at)
+        content = contents.of_request(exchange, kind=Kind.PARKED, at=at, reason=reason)
+        row = _new_row(exchange, content, due_us=at_us)._replace(state=State.PARKED.value, outcome=content)
+        outbox = _outbox(outgoing, key=row.key, due_us=at_us, request=exchange.body)
+        is_new: bool = await self._submit(operations.ParkUnreadable(row=row, at_us=at_us, outbox=outbox))
+        return is_new
+
+    async def replay(self, caller: CallerName, message_id: MessageId, *, operator: str, reason: str) -> None:
+        """Record REPLAYED."""
+        key, at = (caller, message_id), self._clock()
+        content = await self._content(Kind.REPLAYED, key, at, operator=operator, reason=reason)
+        await self._submit(operations.Replay(key=key, content=content, at_us=microseconds(at)))
+
+    # --- leases ------------------------------------------------------------------------------------------
+
+    async def claim_work(self, *, lease_s: float, limit: int) -> Sequence[StoredExchange]:
+        """Lease what is due, longest due first."""
+        now_us = self._now_us()
+        # Asked first without a write: polling an idle journal must not cost a commit each time.
+        if not await self._select(queries.WORK_WAITS, now_us):
+            return ()
+        claimed: tuple[StoredExchange, ...] = await self._submit(
+            operations.ClaimWork(limit=limit, until_us=now_us + _span(lease_s))
+        )
+        return claimed
+
+    async def take_over(self, caller: CallerName, message_id: MessageId, *, lease_s: float) -> StoredExchange | None:
+        """Lease this one, when it is due and free."""
+        until_us = self._now_us() + _span(lease_s)
+        taken: StoredExchange | None = await self._submit(
+            operations.TakeOver(key=(caller, message_id), until_us=until_us)
+        )
+        return taken
+
+    async def release_own_leases(self) -> int:
+        """Free what a previous process of this owner name held."""
+        freed: int = await self._submit(operations.ReleaseOwnLeases())
+        return freed
+
+    # --- reading -----------------------------------------------------------------------------------------
+
+    async def find(self, caller: CallerName, message_id: MessageId) -> StoredExchange | None:
+        """The exchange, or None."""
+        rows = await self._select(queries.FIND, message_id, caller)
+        return stored_exchange(ExchangeRow(*rows[0])) if rows else None
+
+    async def find_any(self, message_id: MessageId) -> Sequence[StoredExchange]:
+        """All with this id."""
+        return _stored(await self._select(queries.FIND_ANY, message_id))
+
+    async def records_of(self, caller: CallerName, message_id: MessageId) -> Sequence[JournalRecord]:
+        """All records of one exchange, in the order they were written."""
+        return tuple(_record(row) for row in await self._select(queries.RECORDS_OF, message_id, caller))
+
+    async def records(self, *, chain: str | None = None) -> AsyncIterator[JournalRecord]:
+        """Every record of a chain, or of all, a page at a time."""
+        chains = [row[0] for row in await self._select(queries.CHAINS)] if chain is None else [chain]
+        for name in chains:
+            seq = 0
+            while page := await self._select(queries.RECORDS_PAGE, name, seq, RECORDS_PER_PAGE):
+                for row in page:
+                    yield _record(row)
+                seq = page[-1][1]
+
+    async def list(self, wanted: ExchangeFilter) -> Sequence[StoredExchange]:
+        """What matches, newest first."""
+        query, values = queries.listed(wanted)
+        return _stored(await self._select(query, *values))
+
+    async def select(self, query: str, *values: Value) -> Sequence[Sequence[Any]]:
+        """Rows of one statement of `queries`, for `verification`."""
+        return await self._select(query, *values)
+
+    # --- inbox and outbox --------------------------------------------------------------------------------
+
+    async def inbox(self, caller: CallerName, *, limit: int, redeliver_after_s: float) -> Sequence[InboxReply]:
+        """Hand out waiting replies, oldest first."""
+        now_us = self._now_us()
+        if not await self._select(queries.INBOX_WAITS, caller, now_us):
+            return ()
+        replies: tuple[InboxReply, ...] = await self._submit(
+            errands.TakeInbox(caller=caller, limit=limit, until_us=now_us + _span(redeliver_after_s))
+        )
+        return replies
+
+    async def acknowledge(self, caller: CallerName, message_id: MessageId) -> bool:
+        """Take a reply out of the inbox."""
+        was_there: bool = await self._submit(errands.Acknowledge(key=(caller, message_id)))
+        return was_there
+
+    async def pending_outgoing(self, *, limit: int, lease_s: float) -> Sequence[PendingOutgoing]:
+        """Lease outbox rows, oldest first."""
+        now_us = self._now_us()
+        if not await self._select(queries.OUTBOX_WAITS, now_us):
+            return ()
+        pending: tuple[PendingOutgoing, ...] = await self._submit(
+            errands.LeaseOutgoing(limit=limit, until_us=now_us + _span(lease_s))
+        )
+        return pending
+
+    async def outgoing_published(self, outbox_ids: Sequence[int]) -> None:
+        """Drop what the broker has."""
+        if outbox_ids:
+            await self._submit(errands.Published(outbox_ids=tuple(outbox_ids)))
+
+    async def outgoing_returned(self, outbox_id: int) -> None:
+        """Into the inbox, or marked."""
+        await self._submit(errands.Returned(outbox_id=outbox_id))
+
+    # --- proof -------------------------------------------------------------------------------------------
+
+    async def checkpoint(self, sign: Sign) -> Checkpoint:
+        """Sign the heads of all chains; the last checkpoint again when nothing was written since."""
+        for _ in range(ATTEMPTS):
+            # The last checkpoint first: heads that are read afterwards cannot be older than those it names.
+            lines = await self._select(queries.LAST_CHECKPOINT)
+            last = _checkpoint(lines[0]) if lines else None
+            heads = {chain: Head(seq, digest) for chain, seq, digest in await self._select(queries.HEADS)}
+            if last is not None and last.heads == heads:
+                return last
+            checkpoint = next_checkpoint(heads, after=last, at=self._clock(), sign=sign)
+            if await self._submit(errands.SaveCheckpoint(checkpoint=checkpoint)):
+                await asyncio.to_thread(append_checkpoint, self._home, checkpoint)
+                return checkpoint
+        raise JournalUnavailable("other processes are making checkpoints")
+
+    async def checkpoints(self) -> Sequence[Checkpoint]:
+        """All, oldest first. Raises JournalTampered when one cannot be read."""
+        return tuple(_checkpoint(row) for row in await self._select(queries.CHECKPOINTS))
+
+    async def ping(self) -> None:
+        """Write something, as a write would be."""
+        await self._submit(errands.Pulse())
+
+    # --- inside ------------------------------------------------------------------------------------------
+
+    async def _submit(self, operation: operations.Operation) -> Any:
+        if self._writer.claims_written >= CLAIMS_BETWEEN_PURGES:
+            self._writer.claims_written = 0
+            self._committer.submit_unheard(errands.PurgeClaims())
+        return await self._committer.submit(operation)
+
+    async def _select(self, query: str, *values: Value) -> Sequence[Sequence[Any]]:
+        if self._closed:
+            raise JournalUnavailable("the journal is closed")
+        return await self._store.select(query, *values)
+
+    async def _content(
+        self,
+        kind: Kind,
+        key: Key,
+        at: datetime,
+        *,
+        reason: str | None = None,
+        operator: str | None = None,
+        until: datetime | None = None,
+    ) -> bytes:
+        return contents.encode(
+            Content(
+                kind=kind,
+                at=at,
+                caller=key[0],
+                message_id=key[1],
+                route=await self._route_of(key),
+                reason=reason,
+                operator=operator,
+                until=until,
+            )
+        )
+
+    async def _route_of(self, key: Key) -> str:
+        leased = self._writer.leased(key)
+        if leased is not None:
+            return leased.route
+        # Not ours, or no more: the operation will be refused, or a restart lies between.
+        rows = await self._select(queries.FIND, key[1], key[0])
+        return ExchangeRow(*rows[0]).route if rows else ""
+
+    def _now_us(self) -> int:
+        return microseconds(self._clock())
+
+
+def _new_row(exchange: ReceivedExchange, received: bytes, *, due_us: int) -> ExchangeRow:
+    return ExchangeRow(
+        message_id=exchange.message_id,
+        caller=exchange.caller,
+        route=exchange.route,
+        received_us=microseconds(exchange.received_at),
+        received=received,
+        body=exchange.body,
+        state=State.RECEIVED.value,
+        status=None,
+        outcome=None,
+        reply_body=None,
+        lease_owner=None,
+        due_us=due_us,
+        attempts=0,
+        call_begun=0,
+    )
+
+
+def _outbox(
+    outgoing: Sequence[Outgoing], *, key: Key, due_us: int, request: bytes | None = None, reply: bytes | None = None
+) -> tuple[OutboxRow, ...]:
+    if not outgoing:
+        return ()
+    return tuple(outbox_row(one, key=key, due_us=due_us, request=request, reply=reply) for one in outgoing)
+
+
+def _span(seconds: float) -> int:
+    return round(seconds * 1_000_000)
+
+
+def _stored(rows: Sequence[Sequence[Any]]) -> Sequence[StoredExchange]:
+    return tuple(stored_exchange(ExchangeRow(*row)) for row in rows)
+
+
+def _record(row: Sequence[Any]) -> JournalRecord:
+    chain, seq, previous, digest, kind, content = row[:6]
+    return JournalRecord(chain=chain, seq=seq, previous=previous, digest=digest, kind=kind, content=content)
+
+
+def _checkpoint(row: Sequence[Any]) -> Checkpoint:
+    try:
+        return from_line(row[0])
+    except ValueError as error:
+        raise JournalTampered("a stored checkpoint cannot be read") from error

@@ -1,0 +1,303 @@
+"""The journal in PostgreSQL: production, any number of nodes and processes on one database.
+
+One connection writes (and holds the advisory lock on the owner name), a small pool reads. A routine commit is one
+call of `write_batch`, so one round trip and one fsync; a commit that must read first is an ordinary transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any
+
+import asyncpg
+
+from esb.errors import ConfigurationError, JournalUnavailable
+from esb.journal import queries
+from esb.journal.draft import Needs, Plan, PlanStale, Snapshot
+from esb.journal.rows import ClaimRow, ExchangeRow, Value, WaitingMessage, WaitingReply
+from esb.journal.store import CLAIMS_PURGED_AT_ONCE, Draw
+from security.hashchain import to_line
+
+SCHEMA_VERSION = 1
+CONNECT_TIMEOUT_S = 5.0
+STATEMENT_TIMEOUT_S = 15.0
+READERS = 4
+
+FIRST_RETRY_S = 0.05
+LAST_RETRY_S = 2.0
+
+_ASSUMPTION_FAILED = "ES001"
+_MIGRATION_LOCK = 4_851_023_971
+
+_UNAVAILABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+# The arrays of a commit are short, whatever the planner believes before the first ANALYZE: every join to a table must
+# use its index, or one commit would read the whole journal.
+_WRITER_SETTINGS = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+
+_WRITE_BATCH = """
+SELECT write_batch(
+    $1::exchanges[], $2::exchange_change[], $3::new_record[], $4::new_outgoing[], $5::new_reply[], $6::claims[], $7
+)
+"""
+
+
+class PostgresStore:
+    """One database under the schema `journal`."""
+
+    def __init__(self, url: str, *, owner: str) -> None:
+        self._url = url
+        self._owner = owner
+        self._name = f"esb {owner} pid {os.getpid()}"
+        self._writer: asyncpg.Connection | None = None
+        self._write_batch: Any = None
+        self._readers: asyncpg.Pool | None = None
+        self._retry_s = FIRST_RETRY_S
+        self._retry_at_s = 0.0
+
+    async def open(self) -> None:
+        """Connect, migrate, lock the owner name; idempotent."""
+        await self._connected()
+
+    async def commit(self, needs: Needs, draw: Draw) -> Plan:
+        """One statement when nothing must be read and only exchanges are written, else one transaction."""
+        writer = await self._connected()
+        try:
+            if not needs:
+                plan = draw(Snapshot())
+                if plan.routine:
+                    await self._write(plan)
+                    return plan
+            async with writer.transaction():
+                plan = draw(await _read(writer, needs, self._owner))
+                await self._write(plan)
+                await self._write_rest(writer, plan)
+        except asyncpg.PostgresError as error:
+            # Lost races leave the connection in order; anything else is not worth telling apart.
+            if error.sqlstate == _ASSUMPTION_FAILED or isinstance(error, _RACES):
+                raise PlanStale from error
+            await self._disconnect()
+            raise JournalUnavailable(_reason(error)) from error
+        except _UNAVAILABLE as error:
+            await self._disconnect()
+            raise JournalUnavailable(_reason(error)) from error
+        except BaseException:
+            await self._disconnect()
+            raise
+        return plan
+
+    async def select(self, query: str, *values: Value) -> Sequence[Sequence[Any]]:
+        """Rows, through the pool."""
+        try:
+            if self._readers is None:
+                self._readers = await asyncpg.create_pool(
+                    self._url,
+                    min_size=0,
+                    max_size=READERS,
+                    reset=_leave,
+                    timeout=CONNECT_TIMEOUT_S,
+                    command_timeout=STATEMENT_TIMEOUT_S,
+                    server_settings={"search_path": "journal", "application_name": f"{self._name} reads"},
+                )
+            rows: Sequence[Sequence[Any]] = await self._readers.fetch(query, *values)
+        except _UNAVAILABLE as error:
+            raise JournalUnavailable(_reason(error)) from error
+        return rows
+
+    async def close(self) -> None:
+        """Close all connections; idempotent."""
+        readers, self._readers = self._readers, None
+        if readers is not None:
+            await readers.close()
+        await self._disconnect()
+
+    async def _connected(self) -> asyncpg.Connection:
+        if self._writer is not None and not self._writer.is_closed():
+            return self._writer
+        # While the server is away every write would otherwise start a connection of its own.
+        if time.monotonic() < self._retry_at_s:
+            raise JournalUnavailable("PostgreSQL: not connected, the next attempt is due soon")
+        try:
+            self._writer = await self._connect()
+        except _UNAVAILABLE as error:
+            self._postpone_retry()
+            raise JournalUnavailable(_reason(error)) from error
+        except JournalUnavailable:
+            self._postpone_retry()
+            raise
+        self._retry_s, self._retry_at_s = FIRST_RETRY_S, 0.0
+        return self._writer
+
+    def _postpone_retry(self) -> None:
+        self._retry_at_s = time.monotonic() + self._retry_s
+        self._retry_s = min(2 * self._retry_s, LAST_RETRY_S)
+
+    async def _connect(self) -> asyncpg.Connection:
+        connection = await asyncpg.connect(
+            self._url,
+            timeout=CONNECT_TIMEOUT_S,
+            command_timeout=STATEMENT_TIMEOUT_S,
+            server_settings={"search_path": "journal", "application_name": self._name, **_WRITER_SETTINGS},
+        )
+        try:
+            await self._lock_owner(connection)
+            await _migrate(connection)
+            self._write_batch = await connection.prepare(_WRITE_BATCH)
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
+    async def _lock_owner(self, connection: asyncpg.Connection) -> None:
+        # A lock of the session: it cannot outlive the last transaction of the process that holds it.
+        key = int.from_bytes(hashlib.sha256(f"esb-journal {self._owner}".encode()).digest()[:8], "big", signed=True)
+        if await connection.fetchval("SELECT pg_try_advisory_lock($1)", key):
+            return
+        high, low = (key >> 32) & 0xFFFFFFFF, key & 0xFFFFFFFF
+        holder = await connection.fetchval(
+            "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) "
+            "WHERE locktype = 'advisory' AND granted AND classid = $1 AND objid = $2 AND objsubid = 1",
+            high,
+            low,
+        )
+        raise JournalUnavailable(f"{self._owner} is in use by {holder or 'another process'}")
+
+    async def _disconnect(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            # Not close(): that would wait for a server which may be gone.
+            writer.terminate()
+
+    async def _write(self, plan: Plan) -> None:
+        if plan.new or plan.changes or plan.records or plan.outbox or plan.inbox or plan.claims:
+            await self._write_batch.fetchval(
+                plan.new, plan.changes, plan.records, plan.outbox, plan.inbox, plan.claims, plan.now_us
+            )
+
+    async def _write_rest(self, writer: asyncpg.Connection, plan: Plan) -> None:
+        if plan.inbox_due:
+            await writer.execute(_LEASE_INBOX, *zip(*plan.inbox_due, strict=True))
+        if plan.inbox_removed:
+            await writer.execute("DELETE FROM inbox WHERE id = ANY($1::bigint[])", plan.inbox_removed)
+        if plan.outbox_due:
+            await writer.execute(_LEASE_OUTBOX, *zip(*plan.outbox_due, strict=True))
+        if plan.outbox_removed:
+            await writer.execute("DELETE FROM outbox WHERE id = ANY($1::bigint[])", plan.outbox_removed)
+        if plan.outbox_returned:
+            await writer.execute(_MARK_RETURNED, plan.outbox_returned, plan.now_us)
+        for checkpoint in plan.checkpoints:
+            line = to_line(checkpoint)
+            await writer.execute("INSERT INTO checkpoints (seq, line) VALUES ($1, $2)", checkpoint.seq, line)
+        if plan.pulse:
+            await writer.execute(_PULSE, self._owner, plan.now_us)
+        if plan.purge:
+            await writer.execute(_PURGE_CLAIMS, plan.now_us, CLAIMS_PURGED_AT_ONCE)
+
+
+_RACES = (
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.UniqueViolationError,
+)
+
+_LEASE_INBOX = """
+UPDATE inbox SET due_us = lease.due_us FROM unnest($1::bigint[], $2::bigint[]) AS lease (id, due_us)
+WHERE inbox.id = lease.id
+"""
+_LEASE_OUTBOX = """
+UPDATE outbox SET due_us = lease.due_us FROM unnest($1::bigint[], $2::bigint[]) AS lease (id, due_us)
+WHERE outbox.id = lease.id
+"""
+_MARK_RETURNED = "UPDATE outbox SET returned_us = $2 WHERE id = ANY($1::bigint[])"
+_PULSE = """
+INSERT INTO pulses (owner, at_us) VALUES ($1, $2) ON CONFLICT (owner) DO UPDATE SET at_us = excluded.at_us
+"""
+_PURGE_CLAIMS = """
+DELETE FROM claims WHERE key IN (
+    SELECT key FROM claims WHERE expires_us <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+"""
+_LOCKED_ROWS = f"""
+SELECT {", ".join(f"exchanges.{name}" for name in ExchangeRow._fields)} FROM exchanges
+JOIN unnest($1::text[], $2::text[]) AS wanted (message_id, caller)
+    ON exchanges.message_id = wanted.message_id AND exchanges.caller = wanted.caller
+ORDER BY exchanges.message_id, exchanges.caller FOR UPDATE OF exchanges
+"""  # noqa: S608 - names of columns only
+_CLAIMS = "SELECT key, expires_us, used_by FROM claims WHERE key = ANY($1::text[])"
+
+
+async def _leave(_: asyncpg.Connection) -> None:
+    """Readers change nothing in their session, so the round trip that would reset it is saved."""
+
+
+async def _migrate(connection: asyncpg.Connection) -> None:
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
+        await connection.execute("CREATE SCHEMA IF NOT EXISTS journal")
+        await connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version integer NOT NULL)")
+        version = await connection.fetchval("SELECT COALESCE(max(version), 0) FROM schema_version")
+        if version > SCHEMA_VERSION:
+            raise ConfigurationError(f"the journal has schema version {version}, this program knows {SCHEMA_VERSION}")
+        if version < SCHEMA_VERSION:
+            script = resources.files("esb.journal").joinpath("postgres.sql").read_text(encoding="utf-8")
+            await connection.execute(script)
+            await connection.execute("INSERT INTO schema_version (version) VALUES ($1)", SCHEMA_VERSION)
+
+
+async def _read(writer: asyncpg.Connection, needs: Needs, owner: str) -> Snapshot:
+    now_us = needs.now_us
+    snapshot = Snapshot()
+    if needs.keys:
+        snapshot.rows = await _locked(writer, needs)
+    if needs.work:
+        # Rows that another process is about to lease are passed over, not waited for.
+        rows = await writer.fetch(f"{queries.WORK} FOR UPDATE SKIP LOCKED", now_us, needs.work)
+        snapshot.work = [ExchangeRow(*row) for row in rows]
+    if needs.own_leases:
+        rows = await writer.fetch(f"{queries.OWN_LEASES} ORDER BY message_id, caller FOR UPDATE", owner)
+        snapshot.own_leases = [ExchangeRow(*row) for row in rows]
+    snapshot.rows.update((row.key, row) for row in (*snapshot.work, *snapshot.own_leases))
+    if needs.claims:
+        rows = await writer.fetch(_CLAIMS, list(needs.claims))
+        snapshot.claims = {row[0]: ClaimRow(*row) for row in rows}
+    await _read_boxes(writer, needs, snapshot)
+    if needs.last_checkpoint:
+        snapshot.last_checkpoint = await writer.fetchval(queries.LAST_CHECKPOINT_SEQ)
+    return snapshot
+
+
+async def _read_boxes(writer: asyncpg.Connection, needs: Needs, snapshot: Snapshot) -> None:
+    now_us = needs.now_us
+    for caller, limit in sorted(needs.inbox.items()):
+        rows = await writer.fetch(f"{queries.INBOX} FOR UPDATE SKIP LOCKED", caller, now_us, limit)
+        snapshot.inbox += [WaitingReply(*row) for row in rows]
+    for key in needs.inbox_keys:
+        inbox_id = await writer.fetchval(queries.INBOX_ID, *key)
+        if inbox_id is not None:
+            snapshot.inbox_ids[key] = inbox_id
+    if needs.outbox:
+        rows = await writer.fetch(f"{queries.OUTBOX} FOR UPDATE SKIP LOCKED", now_us, needs.outbox)
+        snapshot.outbox = [WaitingMessage(*row) for row in rows]
+    for outbox_id in needs.outbox_ids:
+        rows = await writer.fetch(queries.OUTBOX_MESSAGE, outbox_id)
+        snapshot.outbox_messages.update((row[0], WaitingMessage(*row)) for row in rows)
+
+
+async def _locked(writer: asyncpg.Connection, needs: Needs) -> dict[tuple[str, str], ExchangeRow | None]:
+    callers, message_ids = zip(*sorted(needs.keys), strict=True)
+    rows: dict[tuple[str, str], ExchangeRow | None] = dict.fromkeys(needs.keys)
+    for record in await writer.fetch(_LOCKED_ROWS, message_ids, callers):
+        row = ExchangeRow(*record)
+        rows[row.key] = row
+    return rows
+
+
+def _reason(error: BaseException) -> str:
+    """What is wrong, without the statement or its values: those hold data of persons."""
+    state = getattr(error, "sqlstate", None)
+    name = type(error).__name__
+    return f"PostgreSQL: {name} ({state})" if state else f"PostgreSQL: {name}"

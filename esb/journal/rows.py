@@ -1,0 +1,213 @@
+"""The rows of the journal's tables as both stores read and write them, in the order of their columns.
+
+Times are whole microseconds since 1970 (UTC) in both stores, so that no store has a representation of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from esb.journal import content as contents
+from esb.model import MessageId
+from esb.ports import Claim, InboxReply, Outgoing, PendingOutgoing, State, StoredExchange
+
+Key = tuple[str, str]
+"""Caller and message id: the identity of an exchange."""
+
+Value = str | int | bytes | None
+"""What a column may hold."""
+
+BODY_OWN, BODY_OF_REQUEST, BODY_OF_REPLY = 0, 1, 2
+"""Where an outbox row's payload lies: with the row, or with the exchange (so that it is stored once)."""
+
+SIGNATURE_HEADER = "esb-signature"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class ExchangeRow(NamedTuple):
+    """One exchange. `received` and `outcome` are the very bytes of its RECEIVED and COMPLETED (or PARKED) record.
+
+    `due_us`: while RECEIVED, when somebody may claim it: the end of the lease, or of the delay.
+    """
+
+    message_id: str
+    caller: str
+    route: str
+    received_us: int
+    received: bytes
+    body: bytes | None
+    state: str
+    status: str | None
+    outcome: bytes | None
+    reply_body: bytes | None
+    lease_owner: str | None
+    due_us: int
+    attempts: int
+    call_begun: int
+
+    @property
+    def key(self) -> Key:
+        """The identity."""
+        return (self.caller, self.message_id)
+
+    def claimable(self, now_us: int) -> bool:
+        """Nobody holds it and it need not wait."""
+        return self.state == State.RECEIVED and self.due_us <= now_us
+
+    def held_by(self, owner: str) -> bool:
+        """`owner` has the lease. A lapsed lease that nobody took is still held."""
+        return self.state == State.RECEIVED and self.lease_owner == owner
+
+
+class ChangeRow(NamedTuple):
+    """The new values of an exchange that is there, and what it must still be for the change to be made."""
+
+    message_id: str
+    caller: str
+    was_state: str
+    was_owner: str | None
+    was_attempts: int
+    state: str
+    status: str | None
+    outcome: bytes | None
+    reply_body: bytes | None
+    lease_owner: str | None
+    due_us: int
+    attempts: int
+    call_begun: int
+
+
+class RecordRow(NamedTuple):
+    """One link of a chain. `caller` is "" when nobody was identified."""
+
+    chain: str
+    seq: int
+    previous: bytes
+    digest: bytes
+    kind: str
+    content: bytes
+    caller: str
+    message_id: str
+    at_us: int
+
+
+class OutboxRow(NamedTuple):
+    """A message to publish; `message` is an `Outgoing` without its body."""
+
+    message: bytes
+    body: bytes | None
+    body_of: int
+    caller: str
+    message_id: str
+    due_us: int
+
+
+class InboxRow(NamedTuple):
+    """A reply to fetch; without a body it is the exchange's own reply."""
+
+    caller: str
+    message_id: str
+    body: bytes | None
+    signature: str
+    due_us: int
+
+
+class ClaimRow(NamedTuple):
+    """A value that is used up until it expires. `used_by` names the exchange that used it."""
+
+    key: str
+    expires_us: int
+    used_by: str
+
+
+class WaitingReply(NamedTuple):
+    """An inbox row with its payload, as read."""
+
+    inbox_id: int
+    caller: str
+    message_id: str
+    body: bytes | None
+    signature: str
+
+
+class WaitingMessage(NamedTuple):
+    """An outbox row with its payload, as read."""
+
+    outbox_id: int
+    message: bytes
+    body: bytes | None
+
+
+def microseconds(moment: datetime) -> int:
+    """The moment as it is stored."""
+    return round(moment.timestamp() * 1_000_000)
+
+
+def moment_of(moment_us: int) -> datetime:
+    """The stored moment, aware, UTC."""
+    return _EPOCH + timedelta(microseconds=moment_us)
+
+
+def stored_exchange(row: ExchangeRow) -> StoredExchange:
+    """The row as the port shows it. A purged payload reads as empty."""
+    outcome = contents.decode(row.outcome) if row.outcome else None
+    held = row.state == State.RECEIVED and row.lease_owner is not None
+    return StoredExchange(
+        request=contents.request_of(contents.decode(row.received), row.body or b""),
+        state=State(row.state),
+        attempts=row.attempts,
+        call_begun=bool(row.call_begun),
+        lease_owner=row.lease_owner,
+        lease_until=moment_of(row.due_us) if held else None,
+        status=outcome.status if outcome else None,
+        reply_body=row.reply_body,
+        reply_signature=outcome.reply_signature if outcome else None,
+        completed_at=outcome.completed_at if outcome else None,
+        parked_reason=outcome.reason if outcome else None,
+    )
+
+
+def claim_rows(claims: Sequence[Claim], *, used_by: Key) -> tuple[ClaimRow, ...]:
+    """One row per key; the same key twice in one call is one claim."""
+    if not claims:
+        return ()
+    user = user_name(used_by)
+    return tuple({claim.key: ClaimRow(claim.key, microseconds(claim.expires_at), user) for claim in claims}.values())
+
+
+def user_name(key: Key) -> str:
+    """The exchange as `ClaimRow.used_by` names it."""
+    return f"{key[0]} {key[1]}"
+
+
+def outbox_row(outgoing: Outgoing, *, key: Key, due_us: int, request: bytes | None, reply: bytes | None) -> OutboxRow:
+    """The row; a payload that the exchange stores anyway is pointed to."""
+    if reply is not None and outgoing.body == reply:
+        body_of = BODY_OF_REPLY
+    elif request is not None and outgoing.body == request:
+        body_of = BODY_OF_REQUEST
+    else:
+        body_of = BODY_OWN
+    message = msgspec.msgpack.encode(msgspec.structs.replace(outgoing, body=b""))
+    return OutboxRow(message, outgoing.body if body_of == BODY_OWN else None, body_of, key[0], key[1], due_us)
+
+
+def outgoing_of(waiting: WaitingMessage) -> Outgoing:
+    """The message as it was put into the outbox."""
+    message = msgspec.msgpack.decode(waiting.message, type=Outgoing)
+    return msgspec.structs.replace(message, body=waiting.body or b"")
+
+
+def pending_outgoing(waiting: WaitingMessage) -> PendingOutgoing:
+    """The row as the relay sees it."""
+    return PendingOutgoing(outbox_id=waiting.outbox_id, message=outgoing_of(waiting))
+
+
+def inbox_reply(waiting: WaitingReply) -> InboxReply:
+    """The row as the caller sees it."""
+    return InboxReply(message_id=MessageId(waiting.message_id), body=waiting.body or b"", signature=waiting.signature)

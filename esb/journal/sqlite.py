@@ -1,0 +1,252 @@
+"""The journal in one SQLite file: the embedded default. Several processes of one machine may use the file.
+
+Two threads per process, one that writes and one that reads, so that the event loop never waits for the disk.
+WAL with synchronous=FULL: a commit that returned survives a power cut.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+from esb.errors import ConfigurationError, JournalUnavailable
+from esb.journal import queries
+from esb.journal.draft import Needs, Plan, PlanStale, Snapshot
+from esb.journal.ownership import OwnerLock
+from esb.journal.rows import ClaimRow, ExchangeRow, Value, WaitingMessage, WaitingReply
+from esb.journal.store import CLAIMS_PURGED_AT_ONCE, Draw
+from security.hashchain import to_line
+
+SCHEMA_VERSION = 1
+BUSY_TIMEOUT_S = 5.0
+
+_Result = TypeVar("_Result")
+
+
+class SqliteStore:
+    """One file, one writer thread, one reader thread."""
+
+    def __init__(self, file: Path, *, home: Path, owner: str) -> None:
+        self._file = file
+        self._owner = owner
+        self._lock = OwnerLock(home, owner)
+        self._writer = _Thread("journal-writer", self._connect)
+        self._reader = _Thread("journal-reader", self._connect)
+
+    async def open(self) -> None:
+        """Connect, migrate, lock the owner name; idempotent."""
+        self._lock.take()
+        try:
+            await self._writer.run(_migrate)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    async def commit(self, needs: Needs, draw: Draw) -> Plan:
+        """One transaction, read and write, in the writer's thread."""
+        return await self._writer.run(lambda connection: _transact(connection, needs, draw, self._owner))
+
+    async def select(self, query: str, *values: Value) -> Sequence[Sequence[Any]]:
+        """Rows, in the reader's thread."""
+        return await self._reader.run(lambda connection: connection.execute(_dialect(query), values).fetchall())
+
+    async def close(self) -> None:
+        """Close both connections; idempotent."""
+        await self._reader.close()
+        await self._writer.close()
+        self._lock.release()
+
+    def _connect(self) -> sqlite3.Connection:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        # Created here, so that nobody else can read it from its first moment on.
+        os.close(os.open(self._file, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        connection = sqlite3.connect(
+            self._file, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=64
+        )
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.create_function("sha256", 1, _sha256, deterministic=True)
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+
+class _Thread:
+    """A connection and the one thread that may use it; after an error the next use connects anew."""
+
+    def __init__(self, name: str, connect: Callable[[], sqlite3.Connection]) -> None:
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+        self._connect = connect
+        self._connection: sqlite3.Connection | None = None
+
+    async def run(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, self._run, work)
+        except (sqlite3.Error, OSError) as error:
+            raise JournalUnavailable(f"SQLite: {_reason(error)}") from error
+
+    async def close(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, self._executor.shutdown)
+        self._disconnect()
+
+    def _run(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        if self._connection is None:
+            self._connection = self._connect()
+        try:
+            return work(self._connection)
+        except sqlite3.Error:
+            self._disconnect()
+            raise
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        connection.execute("ROLLBACK")
+        raise ConfigurationError(f"the journal has schema version {version}, this program knows {SCHEMA_VERSION}")
+    if version < SCHEMA_VERSION:
+        script = resources.files("esb.journal").joinpath("sqlite.sql").read_text(encoding="utf-8")
+        for statement in _statements(script):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute("COMMIT")
+
+
+def _statements(script: str) -> Sequence[str]:
+    # executescript would commit first and lose the lock of BEGIN IMMEDIATE. Every statement of the file ends a line.
+    return [statement for statement in re.split(r";$(?!\nEND)", script, flags=re.MULTILINE) if statement.strip()]
+
+
+def _transact(connection: sqlite3.Connection, needs: Needs, draw: Draw, owner: str) -> Plan:
+    # IMMEDIATE: the write lock first, so that what is read cannot change before it is written.
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        plan = draw(_read(connection, needs, owner))
+        if not plan.empty:
+            _write(connection, plan, owner)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return plan
+
+
+def _read(connection: sqlite3.Connection, needs: Needs, owner: str) -> Snapshot:
+    rows = partial(_rows, connection)
+    snapshot = Snapshot()
+    for caller, message_id in needs.keys:
+        found = rows(queries.FIND, message_id, caller)
+        snapshot.rows[caller, message_id] = ExchangeRow(*found[0]) if found else None
+    if needs.work:
+        snapshot.work = [ExchangeRow(*row) for row in rows(queries.WORK, needs.now_us, needs.work)]
+    if needs.own_leases:
+        snapshot.own_leases = [ExchangeRow(*row) for row in rows(queries.OWN_LEASES, owner)]
+    snapshot.rows.update((row.key, row) for row in (*snapshot.work, *snapshot.own_leases))
+    for key in needs.claims:
+        snapshot.claims.update((row[0], ClaimRow(*row)) for row in rows(queries.CLAIM, key))
+    if needs.last_checkpoint:
+        snapshot.last_checkpoint = rows(queries.LAST_CHECKPOINT_SEQ)[0][0]
+    _read_boxes(connection, needs, snapshot)
+    return snapshot
+
+
+def _read_boxes(connection: sqlite3.Connection, needs: Needs, snapshot: Snapshot) -> None:
+    rows = partial(_rows, connection)
+    for caller, limit in needs.inbox.items():
+        snapshot.inbox += [WaitingReply(*row) for row in rows(queries.INBOX, caller, needs.now_us, limit)]
+    for key in needs.inbox_keys:
+        snapshot.inbox_ids.update((key, row[0]) for row in rows(queries.INBOX_ID, *key))
+    if needs.outbox:
+        snapshot.outbox = [WaitingMessage(*row) for row in rows(queries.OUTBOX, needs.now_us, needs.outbox)]
+    for outbox_id in needs.outbox_ids:
+        messages = rows(queries.OUTBOX_MESSAGE, outbox_id)
+        snapshot.outbox_messages.update((row[0], WaitingMessage(*row)) for row in messages)
+
+
+def _rows(connection: sqlite3.Connection, query: str, *values: Value) -> list[Any]:
+    return connection.execute(_dialect(query), values).fetchall()
+
+
+def _write(connection: sqlite3.Connection, plan: Plan, owner: str) -> None:
+    many = connection.executemany
+    if plan.new and many(_NEW_EXCHANGE, plan.new).rowcount != len(plan.new):
+        raise PlanStale
+    if plan.changes and many(_CHANGE, plan.changes).rowcount != len(plan.changes):
+        raise PlanStale
+    if plan.claims:
+        claims = [(*claim, plan.now_us) for claim in plan.claims]
+        if many(_NEW_CLAIM, claims).rowcount != len(claims):
+            raise PlanStale
+    many(_NEW_RECORD, plan.records)
+    many(_NEW_OUTGOING, plan.outbox)
+    many(_NEW_REPLY, plan.inbox)
+    if not plan.routine:
+        _write_rest(connection, plan, owner)
+
+
+def _write_rest(connection: sqlite3.Connection, plan: Plan, owner: str) -> None:
+    many, now_us = connection.executemany, plan.now_us
+    many("UPDATE inbox SET due_us = ?2 WHERE id = ?1", plan.inbox_due)
+    many("DELETE FROM inbox WHERE id = ?", [(inbox_id,) for inbox_id in plan.inbox_removed])
+    many("UPDATE outbox SET due_us = ?2 WHERE id = ?1", plan.outbox_due)
+    many("DELETE FROM outbox WHERE id = ?", [(outbox_id,) for outbox_id in plan.outbox_removed])
+    many(
+        "UPDATE outbox SET returned_us = ?2 WHERE id = ?1", [(outbox_id, now_us) for outbox_id in plan.outbox_returned]
+    )
+    many("INSERT INTO checkpoints (seq, line) VALUES (?, ?)", [(one.seq, to_line(one)) for one in plan.checkpoints])
+    if plan.pulse:
+        connection.execute("INSERT OR REPLACE INTO pulses (owner, at_us) VALUES (?, ?)", (owner, now_us))
+    if plan.purge:
+        connection.execute(_PURGE_CLAIMS, (now_us, CLAIMS_PURGED_AT_ONCE))
+
+
+_NEW_EXCHANGE = "INSERT INTO exchanges VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_CHANGE = """
+UPDATE exchanges SET state = ?6, status = ?7, outcome = ?8, reply_body = ?9, lease_owner = ?10, due_us = ?11,
+    attempts = ?12, call_begun = ?13
+WHERE message_id = ?1 AND caller = ?2 AND state = ?3 AND lease_owner IS ?4 AND attempts = ?5
+"""
+_NEW_CLAIM = """
+INSERT INTO claims (key, expires_us, used_by) VALUES (?1, ?2, ?3)
+ON CONFLICT (key) DO UPDATE SET expires_us = excluded.expires_us, used_by = excluded.used_by WHERE expires_us <= ?4
+"""
+_NEW_RECORD = """
+INSERT INTO records (chain, seq, previous, digest, kind, content, caller, message_id, at_us)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_NEW_OUTGOING = "INSERT INTO outbox (message, body, body_of, caller, message_id, due_us) VALUES (?, ?, ?, ?, ?, ?)"
+_NEW_REPLY = (
+    "INSERT INTO inbox (caller, message_id, body, signature, due_us) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+_PURGE_CLAIMS = "DELETE FROM claims WHERE key IN (SELECT key FROM claims WHERE expires_us <= ? LIMIT ?)"
+
+
+@lru_cache(maxsize=128)
+def _dialect(query: str) -> str:
+    return re.sub(r"\$(\d+)", r"?\1", query)
+
+
+def _sha256(value: bytes | None) -> bytes | None:
+    return None if value is None else hashlib.sha256(value).digest()
+
+
+def _reason(error: sqlite3.Error | OSError) -> str:
+    return getattr(error, "sqlite_errorname", None) or type(error).__name__

@@ -1,0 +1,158 @@
+"""The one writer of one hash chain: runs batches of operations as transactions of a store, and knows where it stands.
+
+Between `GroupCommit`, which calls `execute` once at a time, and a `Store`. Remembers which exchanges this process
+leases, so that the usual batch needs no read; the store checks every such assumption.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from esb.errors import EsbError, JournalUnavailable
+from esb.journal import queries
+from esb.journal.anchors import AnchorFile
+from esb.journal.draft import Draft, Needs, Plan, PlanStale, Snapshot
+from esb.journal.operations import Known, Operation, Receive
+from esb.journal.rows import ExchangeRow, Key, microseconds
+from esb.journal.store import Store
+from esb.ports import Clock
+from security.errors import SecurityError
+from security.hashchain import GENESIS, Head
+
+ATTEMPTS = 6
+REMEMBERED = 10_000
+"""How many leases, and how many unanswered receipts, are believed without reading; the oldest go first."""
+
+_log = structlog.get_logger()
+
+
+class ChainWriter:
+    """One per process and owner name; the chain has the owner's name."""
+
+    def __init__(self, store: Store, *, home: Path, owner: str, clock: Clock) -> None:
+        self.claims_written = 0
+        self._store = store
+        self._owner = owner
+        self._clock = clock
+        self._anchor = AnchorFile(home, owner)
+        self._head: Head | None = None
+        self._leased: dict[Key, ExchangeRow] = {}
+        self._unanswered: dict[Key, bytes] = {}
+
+    async def open(self) -> None:
+        """Connect, and find the end of the chain. An anchor that the database contradicts is set aside as evidence.
+
+        Raises:
+            JournalUnavailable: also when another process writes under this owner name.
+        """
+        await self._resume()
+        anchored = self._anchor.read()
+        if anchored is None:
+            return
+        stored = await self._store.select(queries.DIGEST_AT, self._owner, anchored.seq)
+        if not stored or stored[0][0] != anchored.digest:
+            self._anchor.set_aside(anchored)
+            _log.error("journal.anchor_contradicted", chain=self._owner, seq=anchored.seq)
+
+    async def close(self) -> None:
+        """Release the store and the anchor; idempotent."""
+        await self._store.close()
+        self._anchor.close()
+
+    def leased(self, key: Key) -> ExchangeRow | None:
+        """The exchange as this process leased it, if it did."""
+        return self._leased.get(key)
+
+    async def execute(self, batch: Sequence[Operation]) -> Sequence[Any]:
+        """One transaction for all of the batch, in order; outcomes that are exceptions belong to one operation each.
+
+        Raises:
+            JournalUnavailable: the effect is unknown. The chain's end is read again before the next batch.
+        """
+        try:
+            head = self._head or await self._resume()
+            plan = await self._commit(batch, head)
+        except BaseException:
+            self._doubt(batch)
+            raise
+        self._head = plan.head
+        self._remember(batch, plan)
+        if plan.records:
+            self._write_anchor(plan.head)
+        return plan.outcomes
+
+    async def _resume(self) -> Head:
+        # First the connection with its lock on the owner name: a transaction of an older connection may still be
+        # on its way, and would move the end of the chain after it was read.
+        await self._store.open()
+        rows = await self._store.select(queries.HEAD, self._owner)
+        self._head = Head(*rows[0]) if rows else Head(0, GENESIS)
+        return self._head
+
+    async def _commit(self, batch: Sequence[Operation], head: Head) -> Plan:
+        known = Known(self._leased, self._unanswered)
+        now_us = microseconds(self._clock())
+        for attempt in range(ATTEMPTS):
+            needs = Needs(now_us)
+            for operation in batch:
+                operation.read(needs, known, sure=attempt > 0)
+            try:
+                return await self._store.commit(needs, lambda snapshot: self._draw(batch, head, now_us, snapshot))
+            except PlanStale:
+                # Somebody else was faster, or an assumption was wrong: once more, from rows that are locked.
+                continue
+        raise JournalUnavailable(f"another writer was faster {ATTEMPTS} times")
+
+    def _draw(self, batch: Sequence[Operation], head: Head, now_us: int, snapshot: Snapshot) -> Plan:
+        draft = Draft(
+            owner=self._owner,
+            now_us=now_us,
+            head=head,
+            snapshot=snapshot,
+            leased=self._leased,
+            unanswered=self._unanswered,
+        )
+        return draft.finish([_outcome(operation, draft) for operation in batch])
+
+    def _remember(self, batch: Sequence[Operation], plan: Plan) -> None:
+        for row in plan.rows:
+            if row.held_by(self._owner):
+                self._leased[row.key] = row
+            else:
+                self._leased.pop(row.key, None)
+        if self._unanswered:
+            for operation in batch:
+                if isinstance(operation, Receive):
+                    self._unanswered.pop(operation.row.key, None)
+        self.claims_written += len(plan.claims)
+        _forget_oldest(self._leased)
+
+    def _doubt(self, batch: Sequence[Operation]) -> None:
+        self._head = None
+        for operation in batch:
+            if isinstance(operation, Receive):
+                self._unanswered[operation.row.key] = operation.body_sha256
+        _forget_oldest(self._unanswered)
+
+    def _write_anchor(self, head: Head) -> None:
+        try:
+            self._anchor.write(head)
+        except OSError as error:
+            # The record is durable; an anchor that lags only weakens the proof, and verification says so.
+            _log.warning("journal.anchor_unwritable", chain=self._owner, errno=error.errno)
+
+
+def _outcome(operation: Operation, draft: Draft) -> Any:
+    try:
+        return operation.decide(draft)
+    except (EsbError, SecurityError) as error:
+        return error
+
+
+def _forget_oldest(remembered: dict[Key, Any]) -> None:
+    while len(remembered) > REMEMBERED:
+        del remembered[next(iter(remembered))]
