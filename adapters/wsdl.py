@@ -109,8 +109,9 @@ def _documents(bundle: Mapping[str, bytes], entry: str) -> dict[str, Element]:
         if name in found:
             continue
         found[name] = tree = _parsed(bundle, name)
-        for location in tree.findall(f"{_WSDL}import"):
-            waiting.append(posixpath.normpath(posixpath.join(posixpath.dirname(name), location.get("location", ""))))
+        folder = posixpath.dirname(name)
+        imports = [reference.get("location", "") for reference in tree.findall(f"{_WSDL}import")]
+        waiting += [posixpath.normpath(posixpath.join(folder, location)) for location in imports]
     return found
 
 
@@ -128,7 +129,10 @@ def _parsed(bundle: Mapping[str, bytes], name: str) -> Element:
 
 
 def _refuse_what_zeep_overlooks(tree: Element, name: str) -> None:
-    """zeep keeps the last of several operations of one name, and reads encoded bodies as literal ones."""
+    """Refuse several operations of one name, of which zeep keeps the last, and encoded bodies.
+
+    zeep reads encoded bodies as if they were literal.
+    """
     for holder in (*tree.findall(f"{_WSDL}portType"), *tree.findall(f"{_WSDL}binding")):
         seen: set[str] = set()
         for operation in holder.findall(f"{_WSDL}operation"):
@@ -159,7 +163,8 @@ def _definition(bundle: Mapping[str, bytes], entry: str) -> Any:
         with warnings.catch_warnings():
             # zeep drops an operation that it cannot resolve and only warns.
             warnings.simplefilter("error", UserWarning)
-            return zeep.wsdl.Document(_ROOT + entry, _BundleTransport(bundle), settings=settings)
+            transport: Any = _BundleTransport(bundle)
+            return zeep.wsdl.Document(_ROOT + entry, transport, settings=settings)
     except ContractUnsupported:
         raise
     except _BROKEN as error:

@@ -13,6 +13,7 @@ import urllib.request
 import urllib.response
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import xmlschema
 from lxml import etree
@@ -177,7 +178,7 @@ class _BundleResolver(etree.Resolver):
         super().__init__()
         self._documents = documents
 
-    def resolve(self, system_url: str, public_id: str, context: object) -> object:
+    def resolve(self, system_url: str, _public_id: str, context: object) -> Any:  # type: ignore[override]  # the stubs forget the context
         """Called by lxml. Never returns None, which would mean: try the file system."""
         content = self._documents.get(system_url)
         if content is None:

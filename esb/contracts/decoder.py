@@ -63,9 +63,13 @@ class _Compiler:
         known = self._complex.get(id(shape))
         if known is not None:
             return known
-        self._complex[id(shape)] = lambda element: self._complex[id(shape)](element)
-        self._complex[id(shape)] = read = self._compiled(shape)
-        return read
+
+        def in_the_making(element: Element) -> Any:
+            return self._complex[id(shape)](element)
+
+        self._complex[id(shape)] = in_the_making
+        self._complex[id(shape)] = self._compiled(shape)
+        return self._complex[id(shape)]
 
     def _compiled(self, shape: ComplexShape) -> ReadElement:
         if shape.text is not None:

@@ -168,7 +168,7 @@ class _Compiler:
             _mapping(values)
             written = ""
             used = 0
-            foreign = ()
+            foreign: tuple[str, ...] = ()
             for key, required, opening, write_value, prefix in attributes_by_name:
                 value = values.get(key, _MISSING)
                 if value is _MISSING:

@@ -36,9 +36,9 @@ _REASONS = {
 class JsonValidator:
     """One schema, compiled. Safe for concurrent use."""
 
-    def __init__(self, schema: Mapping[str, Any]) -> None:
-        """`schema`: draft 2020-12, with local references only."""
-        self._compiled = jsonschema_rs.Draft202012Validator(dict(schema), retriever=_refuse)
+    def __init__(self, schema: Mapping[str, Any], *, formats: bool = False) -> None:
+        """`schema`: draft 2020-12, with local references only. `formats`: a wrong `date` is a violation too."""
+        self._compiled = jsonschema_rs.Draft202012Validator(dict(schema), retriever=_refuse, validate_formats=formats)
 
     def validate(self, instance: Any) -> None:
         """Return when the instance fits.

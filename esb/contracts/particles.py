@@ -30,6 +30,7 @@ def flattened(group: GroupShape) -> list[ElementShape | GroupShape]:
 
 
 def names(member: ElementShape | GroupShape) -> frozenset[str]:
+    """Every key that the particle can use."""
     return member.names if isinstance(member, GroupShape) else frozenset({member.name})
 
 
@@ -46,15 +47,18 @@ def needed(member: ElementShape | GroupShape) -> frozenset[str]:
 
 
 def nothing(values: Mapping[str, Any], output: Output) -> int:  # noqa: ARG001 - the signature of a particle
+    """Empty content."""
     return 0
 
 
 def in_turn(writers: list[WriteParticle]) -> WriteParticle:
+    """One particle after the other."""
     return lambda values, output: sum([write(values, output) for write in writers])
 
 
-def if_any(write: WriteParticle, names: frozenset[str]) -> WriteParticle:
-    return lambda values, output: 0 if names.isdisjoint(values) else write(values, output)
+def if_any(write: WriteParticle, known: frozenset[str]) -> WriteParticle:
+    """An optional group: left out when none of its keys is given."""
+    return lambda values, output: 0 if known.isdisjoint(values) else write(values, output)
 
 
 def one_of(
@@ -81,6 +85,8 @@ def one_of(
 
 
 def each(write: WriteElement, minimum: int) -> WriteElement:
+    """A repeated element, from a list. More than the contract allows is left to the validator."""
+
     def write_each(value: Any, output: Output) -> None:
         if len(_list(value)) < minimum:
             raise ContractViolation(f"needs at least {minimum}")
@@ -94,6 +100,7 @@ def each(write: WriteElement, minimum: int) -> WriteElement:
 
 
 def lists(members: list[tuple[str, WriteElement]], minimum: int) -> WriteParticle:
+    """A repeated choice: each member is a list, written name by name."""
     writers = [(name, each(write, 0)) for name, write in members]
     expected = ", ".join(name for name, _ in members)
 
@@ -115,19 +122,20 @@ def lists(members: list[tuple[str, WriteElement]], minimum: int) -> WriteParticl
 
 
 def rounds(members: list[tuple[str, WriteElement]], minimum: int) -> WriteParticle:
-    names = [name for name, _ in members]
+    """A repeated sequence: lists of equal length, written round by round."""
+    keys = [name for name, _ in members]
 
     def write(values: Mapping[str, Any], output: Output) -> int:
-        columns = [_list(values.get(name, ())) for name in names]
+        columns = [_list(values.get(name, ())) for name in keys]
         if len({len(column) for column in columns}) != 1 or len(columns[0]) < minimum:
-            raise ContractViolation(f"{', '.join(names)} go together, at least {minimum} of each")
+            raise ContractViolation(f"{', '.join(keys)} go together, at least {minimum} of each")
         for position, row in enumerate(zip(*columns, strict=True), 1):
             for (name, write_element), value in zip(members, row, strict=True):
                 try:
                     write_element(value, output)
                 except ContractViolation as violation:
                     raise below(name, at(position, violation)) from violation
-        return sum(name in values for name in names)
+        return sum(name in values for name in keys)
 
     return write
 
@@ -139,6 +147,7 @@ def _list(value: Any) -> list[Any] | tuple[Any, ...]:
 
 
 def below(key: str, violation: ContractViolation) -> ContractViolation:
+    """The same violation, seen from one element further up."""
     inner = violation.path
     if not inner:
         return ContractViolation(violation.reason, path=key)
@@ -146,4 +155,5 @@ def below(key: str, violation: ContractViolation) -> ContractViolation:
 
 
 def at(position: int, violation: ContractViolation) -> ContractViolation:
+    """The same violation, of one item of a list; counts from 1 as XPath does."""
     return ContractViolation(violation.reason, path=f"[{position}]" + (f"/{violation.path}" if violation.path else ""))

@@ -36,7 +36,8 @@ class _Characters:
 
     def example(self, extra: int) -> str:  # noqa: ARG002 - the signature of a node
         """A character that people can read, where the class allows one."""
-        for character in (*_PREFERRED, *(low for low, _ in self.ranges), "é", "ə", "字"):
+        candidates: tuple[str, ...] = (*_PREFERRED, *(low for low, _ in self.ranges), "é", "ə", "字")
+        for character in candidates:
             if any(low <= character <= high for low, high in self.ranges) is not self.negated:
                 return character
         raise ContractUnsupported("a pattern has a character class without example")
@@ -261,7 +262,7 @@ def _category(name: str) -> tuple[tuple[str, str], ...]:
     """An example range for a Unicode category; enough for a sample."""
     if name.startswith("N"):
         return (("0", "9"),)
-    if name in {"Ll"}:
+    if name == "Ll":
         return (("a", "z"),)
     if name.startswith("L"):
         return (("A", "Z"), ("a", "z"))
