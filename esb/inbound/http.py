@@ -24,7 +24,7 @@ from esb.errors import (
     SettingInvalid,
 )
 from esb.inbound import http_headers as headers_of
-from esb.inbound.codec import known_message_id
+from esb.codec import known_message_id
 from esb.inbound.http_connection import HEADER_TIMEOUT_S, Server, credentials_of, read_body
 from esb.inbound.http_inbox import Inbox
 from esb.inbound.http_pages import Health, Pages

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from esb.errors import ContentTypeUnsupported, ReplyTypeUnsupported, RequestInvalid
-from esb.inbound.codec import read_message_id
+from esb.codec import read_message_id
 
 MAX_WAIT_S = 60
 """Longer waits are cut to this: connections through load balancers rarely live longer without a byte."""

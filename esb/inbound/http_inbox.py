@@ -14,7 +14,7 @@ from aiohttp import web
 
 from esb.errors import Throttled
 from esb.inbound import http_headers as headers_of
-from esb.inbound.codec import encode_json, known_message_id
+from esb.codec import encode_json, known_message_id
 from esb.inbound.http_connection import credentials_of
 from esb.model import CallerName, MessageId
 from esb.ports import Door, InboxReply, Journal

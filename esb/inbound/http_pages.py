@@ -16,7 +16,7 @@ from aiohttp import web
 from esb.errors import RouteUnknown, SettingInvalid
 from esb.inbound import docs, openapi
 from esb.inbound import http_headers as headers_of
-from esb.inbound.codec import encode_json
+from esb.codec import encode_json
 from esb.inbound.http_connection import credentials_of
 from esb.inbound.http_inbox import signed_json
 from esb.model import CallerName, RouteId

@@ -96,9 +96,7 @@ def _path(route: Route) -> dict[str, Any]:
             "parameters": paths.ASK_PARAMETERS,
             "requestBody": {
                 "required": True,
-                "content": {
-                    "application/json": _media(route.id, "request", route.request_schema, route.request_sample)
-                },
+                "content": {"application/json": _media(route.request_schema, route.request_sample)},
             },
             "responses": paths.ask_responses(
                 {"schema": _reply_schema(route), "examples": {"data": {"value": _reply_example(route)}}}
@@ -107,18 +105,17 @@ def _path(route: Route) -> dict[str, Any]:
     }
 
 
-def _media(route_id: str, part: str, schema: Mapping[str, Any], sample: Any) -> dict[str, Any]:
-    return {"schema": _embedded(route_id, part, schema), "examples": {"sample": {"value": sample}}}
+def _media(schema: Mapping[str, Any], sample: Any) -> dict[str, Any]:
+    return {"schema": _embedded(schema), "examples": {"sample": {"value": sample}}}
 
 
-def _embedded(route_id: str, part: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-    # With an id of its own, the schema's "#/$defs/…" point into itself and not into this document.
-    identity = {"$id": f"urn:esb:route:{route_id}:{part}"} if "$defs" in schema else {}
-    return {**identity, **{name: value for name, value in schema.items() if name != "$schema"}}
+def _embedded(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A route's schema holds no references (`esb/routes/shapes.py` writes them out), so it can stand anywhere."""
+    return {name: value for name, value in schema.items() if name != "$schema"}
 
 
 def _reply_schema(route: Route) -> dict[str, Any]:
-    data = _embedded(route.id, "reply", route.reply_schema)
+    data = _embedded(route.reply_schema)
     return {
         "allOf": [
             {"$ref": _REF.format(name="Reply")},

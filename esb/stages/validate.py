@@ -14,7 +14,6 @@ from esb.errors import (
     Expired,
     NotPermitted,
     RequestInvalid,
-    RequestTooLarge,
 )
 from esb.model import Request
 from esb.ports import Arrival, StoredExchange
@@ -83,11 +82,9 @@ def _valid(
     now: datetime,
 ) -> Valid:
     route = authorised.route
-    if len(body) > route.max_body_bytes:
-        raise RequestTooLarge(max_bytes=route.max_body_bytes)
-    document = codec.decode(body)
+    request = codec.decode(body, route.max_body_bytes)
+    document = codec.document_of(request)
     _require_schema(route, document)
-    request = codec.request_of(document)
     require_purpose(authorised, request.purpose)
     _require_strength(route, request)
     if request.expires_at is not None and request.expires_at <= now:

@@ -78,8 +78,7 @@ async def test_at_most_as_many_as_wanted_are_handed_out(portal: aiohttp.ClientSe
 
 async def test_a_long_poll_ends_when_a_reply_arrives(portal: aiohttp.ClientSession, http_door: RunningDoor) -> None:
     poll = asyncio.ensure_future(portal.get("/v1/replies?wait=50", headers=PORTAL))
-    while not http_door.room.looks:
-        await asyncio.sleep(0.01)
+    await http_door.room.looked.acquire()
     http_door.room.lay("portal", waiting())
     async with await poll as response:
         assert len((await reply_of(response))["replies"]) == 1
@@ -88,8 +87,7 @@ async def test_a_long_poll_ends_when_a_reply_arrives(portal: aiohttp.ClientSessi
 async def test_a_long_poll_ends_empty_when_the_worker_stops(bus: ScriptedBus) -> None:
     async with running(bus) as door, aiohttp.ClientSession(door.url) as session:
         poll = asyncio.ensure_future(session.get("/v1/replies?wait=50", headers=PORTAL))
-        while not door.room.looks:
-            await asyncio.sleep(0.01)
+        await door.room.looked.acquire()
         await door.door.close(grace_s=20)
         async with await poll as response:
             assert await reply_of(response) == {"replies": []}
@@ -100,8 +98,7 @@ async def test_nothing_more_is_handed_to_a_caller_that_hung_up(
 ) -> None:
     async with aiohttp.ClientSession(http_door.url) as session:
         poll = asyncio.ensure_future(session.get("/v1/replies?wait=50", headers=PORTAL))
-        while not http_door.room.looks:
-            await asyncio.sleep(0.01)
+        await http_door.room.looked.acquire()
         poll.cancel()
         await asyncio.gather(poll, return_exceptions=True)
     await asyncio.sleep(0.1)
@@ -115,8 +112,8 @@ async def test_one_caller_cannot_hold_any_number_of_polls(
 ) -> None:
     monkeypatch.setattr(http_inbox, "MAX_WAITING", 2)
     polls = [asyncio.ensure_future(portal.get("/v1/replies?wait=50", headers=PORTAL)) for _ in range(2)]
-    while http_door.room.looks < 2:
-        await asyncio.sleep(0.01)
+    for _ in polls:
+        await http_door.room.looked.acquire()
     async with portal.get("/v1/replies", headers=PORTAL) as response:
         reply = await reply_of(response)
     assert response.status == 429

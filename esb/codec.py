@@ -56,6 +56,15 @@ def decode(body: bytes, max_bytes: int) -> Request:
     return request
 
 
+def document_of(request: Request) -> dict[str, Any]:
+    """The request as plain values, for expressions and schemas: what the caller did not give is not there."""
+    document: dict[str, Any] = msgspec.to_builtins(request, builtin_types=(Decimal,))
+    user = document["user"]
+    if user is not None and user["strength"] is None:
+        del user["strength"]
+    return {name: value for name, value in document.items() if value is not None}
+
+
 def encode(reply: Reply) -> bytes:
     """The canonical bytes of a reply: compact UTF-8 JSON, fields in the order of the model and of the route.
 
