@@ -6,6 +6,7 @@ Called by the route compiler. What an expression reads (`path`, `references`) is
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -67,7 +68,12 @@ def compile(text: str) -> Expression:  # noqa: A001 - reads as expressions.compi
 
 def _parsed(text: str) -> Tree:
     try:
-        parsed: Any = jmespath.compile(text).parsed
+        with warnings.catch_warnings():
+            # The library still takes `x` for `"x"`, with a warning: a mistyped number would pass as text.
+            warnings.simplefilter("error", PendingDeprecationWarning)
+            parsed: Any = jmespath.compile(text).parsed
+    except PendingDeprecationWarning as error:
+        raise ExpressionInvalid("what stands in backquotes must be JSON", column=text.find("`") + 1) from error
     except exceptions.EmptyExpressionError as error:
         raise ExpressionInvalid("is empty", column=1) from error
     except exceptions.IncompleteExpressionError as error:
@@ -75,7 +81,8 @@ def _parsed(text: str) -> Tree:
     except exceptions.LexerError as error:
         raise ExpressionInvalid(str(error.message), column=error.lexer_position + 1) from error
     except exceptions.ParseError as error:
-        reason = f"unexpected {error.token_value!r}"
+        at_end = not error.token_value
+        reason = "ends too early" if at_end else f"unexpected {error.token_value!r}"
         raise ExpressionInvalid(reason, column=error.lex_position + 1) from error
     except (exceptions.JMESPathError, IndexError, KeyError) as error:
         raise ExpressionInvalid("cannot be read", column=1) from error
