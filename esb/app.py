@@ -24,7 +24,7 @@ from esb.dispatcher import Dispatcher, Lanes
 from esb.errors import BrokerUnavailable, SettingInvalid, StorageError
 from esb.exchanges import Exchanges
 from esb.inbound.http import HttpDoor
-from esb.inbound.tls import server_context
+from esb.inbound.tls import ServerTls
 from esb.model import AgencyCode, RouteId, Source
 from esb.pipeline import Configuration, Pipeline
 from esb.ports import AgencyCatalogue, Journal
@@ -142,6 +142,7 @@ class Worker:
         self.bus = self._make_bus()
         self._dispatcher = self._make_dispatcher()
         self._broker: BrokerSide | None = None
+        self._tls: ServerTls | None = None
         await self.journal.release_own_leases()
         # From here on in reverse order of stopping: doors are opened last and closed first.
         await self._start_checkpoints()
@@ -219,8 +220,15 @@ class Worker:
         if settings.http:
             self.http_address = await self._http.listen(settings.http, share_port=self._share_port)
         if settings.https:
-            tls = server_context(settings)
-            self.https_address = await self._http.listen(settings.https, tls=tls, share_port=self._share_port)
+            self._tls = ServerTls(
+                certificate=Path(settings.tls_certificate),
+                key=Path(settings.tls_key),
+                callers=self.home / "keys" / "callers",
+                passphrase=settings.key_passphrase or None,
+            )
+            self.https_address = await self._http.listen(
+                settings.https, tls=self._tls.context, share_port=self._share_port
+            )
 
     async def _start_control(self) -> None:
         control = Control(self.home / "run", slot=self._slot, worker=self)
@@ -268,6 +276,8 @@ class Worker:
         before = self._pipeline.configuration.table
         self._pipeline.configuration = candidate.configuration
         self._key = candidate.key
+        if self._tls is not None:
+            self._tls.reload()
         if self._broker is not None:
             with contextlib.suppress(BrokerUnavailable):  # declared as soon as the broker is back
                 await self._broker.follow(candidate.configuration)

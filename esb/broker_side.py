@@ -27,10 +27,10 @@ class BrokerSide:
     def __init__(self, url: str, *, name: str, door: Door, journal: Journal, clock: Clock, log: Logger) -> None:
         """`name` is shown in the broker's list of connections. Raises SettingInvalid for an unusable address."""
         # Two connections: RabbitMQ throttles one that publishes too fast, acknowledgements included.
-        self._publishing = Broker(url, name=f"{name} out")
-        self._consuming = Broker(url, name=f"{name} in")
+        self._publishing = Broker(url, name=f"{name} out", log=log)
+        self._consuming = Broker(url, name=f"{name} in", log=log)
         self._publisher = Publisher(self._publishing)
-        self._relay = Relay(journal, self._publisher)
+        self._relay = Relay(journal, self._publisher, log=log)
         self._door = AmqpDoor(door=door, broker=self._consuming, clock=clock, log=log)
         self._topology: Topology | None = None
         self._previous: Topology | None = None
@@ -81,7 +81,7 @@ class BrokerSide:
 
 def topology_of(configuration: Configuration) -> Topology:
     """What must be declared for these routes and agencies."""
-    routes = {
+    routes: dict[str, str | None] = {
         route.id: route.agency if isinstance(route, CallRoute) else None
         for route in configuration.table.routes.values()
     }

@@ -194,7 +194,7 @@ def load_verifying_keys(folder: Path) -> tuple[VerifyingKey, ...]:
     Raises:
         KeyUnavailable: a file cannot be read as what its name says.
     """
-    found = {path.name.removesuffix(_PUBLIC): _load_public(path) for path in folder.glob("*" + _PUBLIC)}
+    found = {path.name.removesuffix(_PUBLIC): load_public(path) for path in folder.glob("*" + _PUBLIC)}
     found |= {path.name.removesuffix(_CERTIFICATE): _load_certified(path) for path in folder.glob("*" + _CERTIFICATE)}
     return tuple(found[kid] for kid in sorted(found))
 
@@ -334,7 +334,7 @@ def _load_certified(path: Path) -> VerifyingKey:
     return verifying_key(path.name.removesuffix(_CERTIFICATE), certificate.public_key(), certificate)
 
 
-def _load_public(path: Path) -> VerifyingKey:
+def load_public(path: Path) -> VerifyingKey:
     try:
         public = serialization.load_pem_public_key(path.read_bytes())
     except OSError as error:

@@ -50,10 +50,14 @@ class GrantTable:
                     return True
         return False
 
+    def permits_any(self, caller: str, route: str) -> bool:
+        """Whether some grant of `caller` names this route, whatever its purposes."""
+        patterns = self._purposes.get(caller)
+        return patterns is not None and any(pattern in patterns for pattern in _patterns_for(route))
+
     def routes_of(self, caller: str, routes: Iterable[str]) -> Sequence[str]:
         """Those of `routes` that `caller` may ask for at least one purpose, in the order given."""
-        patterns = self._purposes.get(caller, {})
-        return [route for route in routes if any(pattern in patterns for pattern in _patterns_for(route))]
+        return [route for route in routes if self.permits_any(caller, route)]
 
 
 def _compile(grants: Iterable[Grant]) -> dict[str, dict[str, frozenset[str] | None]]:

@@ -35,7 +35,7 @@ def list_callers(context: typer.Context, *, as_json: JsonFlag = False) -> None:
             "caller": caller.name,
             "title": caller.title.az,
             "keys": _key_count(Path(settings.home), caller.name),
-            "routes": [grant.route for grant in table.grants.of(caller.name)],
+            "routes": [held.route for held in table.grants.grants if held.caller == caller.name],
         }
         for caller in table.callers.values()
     ]

@@ -155,7 +155,7 @@ def _ask(portal: PortalClient, question: Question) -> bool:
         out.print(f"GET {location}  Prefer: wait=10", markup=False)
         later = portal.send("GET", location, headers={"Prefer": "wait=10"})
         print_answer(later)
-        return answered.reply["status"] == question.expects and later.reply["status"] == "OK"
+        return bool(answered.reply["status"] == question.expects and later.reply["status"] == "OK")
     return bool(answered.reply["status"] == question.expects)
 
 
