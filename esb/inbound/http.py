@@ -38,7 +38,7 @@ from security.errors import SecurityError
 
 BACKLOG = 1024
 _TLS_SHUTDOWN_S = 5.0
-_LAST_WORDS_S = 2.0
+_LAST_WORDS_S = 0.5
 
 Endpoint = Callable[[web.BaseRequest, str, str], Awaitable[web.Response]]
 """Takes the request, the variable part of its path, and its query."""

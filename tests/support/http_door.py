@@ -20,8 +20,8 @@ import msgspec
 import pytest
 
 from esb import faults
-from esb.errors import MessageUnknown, NotIdentified
 from esb.codec import encode
+from esb.errors import MessageUnknown, NotIdentified
 from esb.inbound.http import HttpDoor
 from esb.model import AgencyCode, CallerName, MessageId, Reply, RouteId, Status, Text
 from esb.ports import AgencyOperation, Answer, Arrival, Credentials, InboxReply, Journal
@@ -177,7 +177,7 @@ class _NoOperation:
 
 
 class _AnyRequest:
-    def validate(self, instance: Any) -> None:  # noqa: ARG002 - the protocol's signature
+    def validate(self, instance: Any) -> None:
         """Everything fits."""
 
 
