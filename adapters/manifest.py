@@ -214,6 +214,9 @@ def _contradictions(values: Mapping[str, Any], root: document.Node, path: Path) 
     unfit = {"soap": "http-signature", "rest": "wsse-x509"}[values["kind"]]
     if values["authentication"] == unfit:
         yield _finding(path, root.line_of("authentication"), f"a {values['kind']} adapter cannot use {unfit}")
+    if values["kind"] == "rest" and not values["signature"]["confirmation"]:
+        text = "HTTP signatures always bind a reply to its request; leave confirmation out"
+        yield _finding(path, root.line_of("signature", "confirmation"), text)
     for window in values["maintenance"]:
         if window["from"] >= window["to"]:
             text = "a maintenance window ends before it begins; write one that passes midnight as two"

@@ -15,16 +15,19 @@ from adapters.agency_keys import AgencyKeys
 from adapters.endpoint import Endpoint, overrides_of_nobody, resolve
 from adapters.manifest import Authentication, Kind, Manifest
 from adapters.manifest_fields import ENVIRONMENTS
+from adapters.rest import RestOperation
 from adapters.soap import SoapOperation
 from adapters.transport import Transport
 from adapters.wsdl import WsdlOperation
 from esb.contracts import catalogue
 from esb.contracts.contract import Contract
+from esb.contracts.json_contract import JsonContract, JsonOperation
 from esb.errors import ConfigurationError, RoutesInvalid, SettingInvalid
 from esb.model import AgencyCode, Finding, Severity, Text
 from esb.ports import AgencyOperation, FieldShape
 from esb.routes.fields import nearest
 from esb.settings import Settings
+from security.httpsig import HttpSigner, HttpVerifier
 from security.keys import Algorithm, SigningKey
 from security.wsse import SoapVersion, WsseSigner, WsseVerifier
 
@@ -151,6 +154,21 @@ class _Loader:
             for name, operation in compiled.operations.items()
         }
 
+    def _rest(self, manifest: Manifest, endpoint: Endpoint) -> dict[str, Compiled]:
+        contract = JsonContract(self._bundle(manifest), manifest.contract.file)
+        key, terms = self._signing_key(manifest), manifest.signature
+        signer = HttpSigner(key) if key else None
+        verifier = HttpVerifier(
+            self._keys.verifying_of(manifest.agency), clock_skew_s=terms.clock_skew_s, max_age_s=terms.max_age_s
+        )
+        return {
+            name: Compiled(
+                operation=RestOperation(endpoint=endpoint, operation=operation, signer=signer, verifier=verifier),
+                shape=_rest_shape(operation),
+            )
+            for name, operation in contract.operations.items()
+        }
+
     def _wsse_signer(self, manifest: Manifest, version: SoapVersion) -> WsseSigner | None:
         key = self._signing_key(manifest)
         return WsseSigner(key, version, ttl_s=manifest.signature.ttl_s) if key and key.certificate else None
@@ -195,4 +213,13 @@ def _soap_shape(contract: Contract, operation: WsdlOperation) -> FieldShape:
         reply_schema=contract.json_schema(operation.output),
         request_sample=contract.sample(operation.input),
         reply_sample=contract.sample(operation.output),
+    )
+
+
+def _rest_shape(operation: JsonOperation) -> FieldShape:
+    return FieldShape(
+        request_schema=operation.request_schema,
+        reply_schema=operation.reply_schema,
+        request_sample=operation.request_sample,
+        reply_sample=operation.reply_sample,
     )
