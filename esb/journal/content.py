@@ -28,6 +28,7 @@ class Kind(enum.StrEnum):
     POSTPONED = "POSTPONED"
     REFUSED = "REFUSED"
     REPLAYED = "REPLAYED"
+    DROPPED = "DROPPED"
     RECLAIMED = "RECLAIMED"
 
 

@@ -26,6 +26,9 @@ from esb.journal.rows import (
 from security.errors import MessageReplayed
 from security.hashchain import Checkpoint, Head, link
 
+Routes = tuple[str, ...] | None
+"""Which routes work is wanted from; None: any."""
+
 
 class PlanStale(Exception):
     """Somebody else changed what the plan assumes; nothing was written."""
@@ -51,7 +54,7 @@ class Needs:
         self.now_us = now_us
         self.keys: set[Key] = set()
         self.claims: set[str] = set()
-        self.work = 0
+        self.work: dict[Routes, int] = {}
         self.inbox: dict[str, int] = {}
         self.inbox_keys: set[Key] = set()
         self.outbox = 0

@@ -11,6 +11,7 @@ from esb.journal.draft import Draft, Needs
 from esb.journal.operations import Known
 from esb.journal.rows import (
     SIGNATURE_HEADER,
+    ClaimRow,
     InboxRow,
     Key,
     WaitingMessage,
@@ -133,6 +134,23 @@ class SaveCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
             return False
         draft.checkpoints.append(self.checkpoint)
         return True
+
+
+class UseClaims(msgspec.Struct, frozen=True, kw_only=True):
+    """Use up claims for what is no exchange."""
+
+    claims: tuple[ClaimRow, ...]
+    weight_bytes: int = 0
+
+    def read(self, needs: Needs, known: Known, *, sure: bool) -> None:  # noqa: ARG002 - the protocol's signature
+        """Assumed to be unused."""
+        if sure:
+            needs.claims.update(claim.key for claim in self.claims)
+
+    def decide(self, draft: Draft) -> None:
+        """Raises MessageReplayed."""
+        draft.refuse_used(self.claims)
+        draft.use(self.claims)
 
 
 class Pulse(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from typing import Any
 
 from esb.errors import JournalTampered, JournalUnavailable
 from esb.journal import content as contents
-from esb.journal import errands, operations, queries
+from esb.journal import errands, leases, operations, queries
 from esb.journal.anchors import append_checkpoint
 from esb.journal.commit import GroupCommit
 from esb.journal.content import Content, Kind
@@ -21,16 +21,16 @@ from esb.journal.rows import (
     ExchangeRow,
     InboxRow,
     Key,
-    OutboxRow,
     Value,
     claim_rows,
     microseconds,
-    outbox_row,
+    new_row,
+    outbox_rows,
     stored_exchange,
 )
 from esb.journal.store import Store
 from esb.journal.writer import ATTEMPTS, ChainWriter
-from esb.model import CallerName, MessageId
+from esb.model import CallerName, MessageId, RouteId
 from esb.ports import (
     Claim,
     Clock,
@@ -90,16 +90,18 @@ class GroupCommitJournal:
         exchange: ReceivedExchange,
         *,
         lease_s: float | None,
+        not_before: datetime | None = None,
         claims: Sequence[Claim] = (),
         outgoing: Sequence[Outgoing] = (),
     ) -> StoredExchange | None:
         """Record RECEIVED; None when it is new."""
         at = self._clock()
         at_us = microseconds(at)
-        row = _new_row(exchange, contents.of_request(exchange, kind=Kind.RECEIVED, at=at), due_us=at_us)
+        received = contents.of_request(exchange, kind=Kind.RECEIVED, at=at)
+        row = new_row(exchange, received, due_us=microseconds(not_before) if not_before else at_us)
         if lease_s is not None:
             row = row._replace(lease_owner=self.owner, due_us=at_us + _span(lease_s), attempts=1)
-        outbox = _outbox(outgoing, key=row.key, due_us=at_us, request=exchange.body)
+        outbox = outbox_rows(outgoing, key=row.key, due_us=at_us, request=exchange.body)
         stored: StoredExchange | None = await self._submit(
             operations.Receive(
                 row=row,
@@ -111,6 +113,11 @@ class GroupCommitJournal:
         )
         return stored
 
+    async def claim(self, claims: Sequence[Claim]) -> None:
+        """Use up claims for a call that is not an exchange."""
+        if claims:
+            await self._submit(errands.UseClaims(claims=claim_rows(claims, used_by=("", ""))))
+
     async def begin_call(self, caller: CallerName, message_id: MessageId) -> None:
         """Record CALLING."""
         key, at = (caller, message_id), self._clock()
@@ -121,22 +128,7 @@ class GroupCommitJournal:
         self, completion: Completion, *, claims: Sequence[Claim] = (), outgoing: Sequence[Outgoing] = ()
     ) -> None:
         """Record COMPLETED and everything that leaves because of it."""
-        key, at = (completion.caller, completion.message_id), self._clock()
-        at_us = microseconds(at)
-        inbox = InboxRow(*key, None, completion.reply_signature, at_us) if completion.to_inbox else None
-        await self._submit(
-            operations.Complete(
-                key=key,
-                status=completion.status.value,
-                content=contents.of_completion(completion, route=await self._route_of(key), at=at),
-                reply_body=completion.reply_body,
-                reply_signature=completion.reply_signature,
-                at_us=at_us,
-                claims=claim_rows(claims, used_by=key),
-                outbox=_outbox(outgoing, key=key, due_us=at_us, reply=completion.reply_body),
-                inbox=inbox,
-            )
-        )
+        await self._submit(await self._completion(completion, claims, outgoing))
 
     async def park(
         self, caller: CallerName, message_id: MessageId, *, reason: str, outgoing: Sequence[Outgoing] = ()
@@ -145,21 +137,30 @@ class GroupCommitJournal:
         key, at = (caller, message_id), self._clock()
         content = await self._content(Kind.PARKED, key, at, reason=reason)
         at_us = microseconds(at)
-        outbox = _outbox(outgoing, key=key, due_us=at_us)
+        outbox = outbox_rows(outgoing, key=key, due_us=at_us)
         await self._submit(operations.Park(key=key, reason=reason, content=content, at_us=at_us, outbox=outbox))
 
-    async def postpone(self, caller: CallerName, message_id: MessageId, *, until: datetime, reason: str) -> None:
+    async def postpone(
+        self,
+        caller: CallerName,
+        message_id: MessageId,
+        *,
+        until: datetime,
+        reason: str,
+        outgoing: Sequence[Outgoing] = (),
+    ) -> None:
         """Record POSTPONED."""
         key, at = (caller, message_id), self._clock()
         content = await self._content(Kind.POSTPONED, key, at, reason=reason, until=until)
-        until_us = microseconds(until)
-        await self._submit(operations.Postpone(key=key, until_us=until_us, content=content, at_us=microseconds(at)))
+        at_us, until_us = microseconds(at), microseconds(until)
+        outbox = outbox_rows(outgoing, key=key, due_us=at_us)
+        await self._submit(operations.Postpone(key=key, until_us=until_us, content=content, at_us=at_us, outbox=outbox))
 
     async def refuse(self, refusal: Refusal, *, outgoing: Sequence[Outgoing] = ()) -> None:
         """Record REFUSED."""
         key = (refusal.caller or "", refusal.message_id)
         content = contents.of_refusal(refusal)
-        outbox = _outbox(outgoing, key=key, due_us=microseconds(self._clock()))
+        outbox = outbox_rows(outgoing, key=key, due_us=microseconds(self._clock()))
         await self._submit(operations.Refuse(key=key, content=content, at_us=microseconds(refusal.at), outbox=outbox))
 
     async def park_unreadable(
@@ -169,8 +170,8 @@ class GroupCommitJournal:
         at = self._clock()
         at_us = microseconds(at)
         content = contents.of_request(exchange, kind=Kind.PARKED, at=at, reason=reason)
-        row = _new_row(exchange, content, due_us=at_us)._replace(state=State.PARKED.value, outcome=content)
-        outbox = _outbox(outgoing, key=row.key, due_us=at_us, request=exchange.body)
+        row = new_row(exchange, content, due_us=at_us)._replace(state=State.PARKED.value, outcome=content)
+        outbox = outbox_rows(outgoing, key=row.key, due_us=at_us, request=exchange.body)
         is_new: bool = await self._submit(operations.ParkUnreadable(row=row, at_us=at_us, outbox=outbox))
         return is_new
 
@@ -180,30 +181,43 @@ class GroupCommitJournal:
         content = await self._content(Kind.REPLAYED, key, at, operator=operator, reason=reason)
         await self._submit(operations.Replay(key=key, content=content, at_us=microseconds(at)))
 
+    async def drop(
+        self, completion: Completion, *, operator: str, reason: str, outgoing: Sequence[Outgoing] = ()
+    ) -> None:
+        """Record DROPPED and COMPLETED."""
+        key = (completion.caller, completion.message_id)
+        content = await self._content(Kind.DROPPED, key, self._clock(), operator=operator, reason=reason)
+        completed = await self._completion(completion, (), outgoing)
+        await self._submit(operations.Drop(completion=completed, content=content))
+
     # --- leases ------------------------------------------------------------------------------------------
 
-    async def claim_work(self, *, lease_s: float, limit: int) -> Sequence[StoredExchange]:
+    async def claim_work(
+        self, *, lease_s: float, limit: int, routes: Sequence[RouteId] | None = None
+    ) -> Sequence[StoredExchange]:
         """Lease what is due, longest due first."""
         now_us = self._now_us()
+        wanted = None if routes is None else tuple(sorted(routes))
+        if wanted == ():
+            return ()
         # Asked first without a write: polling an idle journal must not cost a commit each time.
-        if not await self._select(queries.WORK_WAITS, now_us):
+        query, values = queries.work(wanted, now_us=now_us, limit=1)
+        if not await self._select(query, *values):
             return ()
         claimed: tuple[StoredExchange, ...] = await self._submit(
-            operations.ClaimWork(limit=limit, until_us=now_us + _span(lease_s))
+            leases.ClaimWork(limit=limit, until_us=now_us + _span(lease_s), routes=wanted)
         )
         return claimed
 
     async def take_over(self, caller: CallerName, message_id: MessageId, *, lease_s: float) -> StoredExchange | None:
-        """Lease this one, when it is due and free."""
+        """Lease this one, when nobody holds it."""
         until_us = self._now_us() + _span(lease_s)
-        taken: StoredExchange | None = await self._submit(
-            operations.TakeOver(key=(caller, message_id), until_us=until_us)
-        )
+        taken: StoredExchange | None = await self._submit(leases.TakeOver(key=(caller, message_id), until_us=until_us))
         return taken
 
     async def release_own_leases(self) -> int:
         """Free what a previous process of this owner name held."""
-        freed: int = await self._submit(operations.ReleaseOwnLeases())
+        freed: int = await self._submit(leases.ReleaseOwnLeases())
         return freed
 
     # --- reading -----------------------------------------------------------------------------------------
@@ -314,6 +328,23 @@ class GroupCommitJournal:
             raise JournalUnavailable("the journal is closed")
         return await self._store.select(query, *values)
 
+    async def _completion(
+        self, completion: Completion, claims: Sequence[Claim], outgoing: Sequence[Outgoing]
+    ) -> operations.Complete:
+        key, at = (completion.caller, completion.message_id), self._clock()
+        at_us = microseconds(at)
+        return operations.Complete(
+            key=key,
+            status=completion.status.value,
+            content=contents.of_completion(completion, route=await self._route_of(key), at=at),
+            reply_body=completion.reply_body,
+            reply_signature=completion.reply_signature,
+            at_us=at_us,
+            claims=claim_rows(claims, used_by=key),
+            outbox=outbox_rows(outgoing, key=key, due_us=at_us, reply=completion.reply_body),
+            inbox=InboxRow(*key, None, completion.reply_signature, at_us) if completion.to_inbox else None,
+        )
+
     async def _content(
         self,
         kind: Kind,
@@ -347,33 +378,6 @@ class GroupCommitJournal:
 
     def _now_us(self) -> int:
         return microseconds(self._clock())
-
-
-def _new_row(exchange: ReceivedExchange, received: bytes, *, due_us: int) -> ExchangeRow:
-    return ExchangeRow(
-        message_id=exchange.message_id,
-        caller=exchange.caller,
-        route=exchange.route,
-        received_us=microseconds(exchange.received_at),
-        received=received,
-        body=exchange.body,
-        state=State.RECEIVED.value,
-        status=None,
-        outcome=None,
-        reply_body=None,
-        lease_owner=None,
-        due_us=due_us,
-        attempts=0,
-        call_begun=0,
-    )
-
-
-def _outbox(
-    outgoing: Sequence[Outgoing], *, key: Key, due_us: int, request: bytes | None = None, reply: bytes | None = None
-) -> tuple[OutboxRow, ...]:
-    if not outgoing:
-        return ()
-    return tuple(outbox_row(one, key=key, due_us=due_us, request=request, reply=reply) for one in outgoing)
 
 
 def _span(seconds: float) -> int:

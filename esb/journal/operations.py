@@ -15,7 +15,7 @@ from esb.errors import EsbError, LeaseLost
 from esb.journal import content as contents
 from esb.journal.content import Kind
 from esb.journal.draft import Draft, Needs
-from esb.journal.rows import ClaimRow, ExchangeRow, InboxRow, Key, OutboxRow, moment_of, stored_exchange, user_name
+from esb.journal.rows import ClaimRow, ExchangeRow, InboxRow, Key, OutboxRow, stored_exchange, user_name
 from esb.ports import State, StoredExchange
 
 
@@ -167,11 +167,15 @@ class Complete(msgspec.Struct, frozen=True, kw_only=True):
     def decide(self, draft: Draft) -> None:
         """Raises LeaseLost, MessageReplayed. Repeating a completion that took effect changes nothing."""
         stored = draft.exchange(self.key)
-        if stored is not None and self._done(stored):
+        if stored is not None and self.done(stored):
             return
         row = _held(draft, self.key)
         draft.refuse_used(self.claims)
         draft.use(self.claims)
+        self.apply(draft, row)
+
+    def apply(self, draft: Draft, row: ExchangeRow) -> None:
+        """Write it, whatever the exchange was before."""
         draft.put(
             row._replace(
                 state=State.COMPLETED.value,
@@ -186,7 +190,8 @@ class Complete(msgspec.Struct, frozen=True, kw_only=True):
         if self.inbox is not None:
             draft.lay_into_inbox(self.inbox)
 
-    def _done(self, stored: ExchangeRow) -> bool:
+    def done(self, stored: ExchangeRow) -> bool:
+        """The same reply is there already."""
         if stored.state != State.COMPLETED or stored.reply_body != self.reply_body or stored.outcome is None:
             return False
         return contents.decode(stored.outcome).reply_signature == self.reply_signature
@@ -225,6 +230,7 @@ class Postpone(msgspec.Struct, frozen=True, kw_only=True):
     until_us: int
     content: bytes
     at_us: int
+    outbox: tuple[OutboxRow, ...]
     weight_bytes: int = 0
 
     def read(self, needs: Needs, known: Known, *, sure: bool) -> None:
@@ -235,11 +241,12 @@ class Postpone(msgspec.Struct, frozen=True, kw_only=True):
     def decide(self, draft: Draft) -> None:
         """Raises LeaseLost. Repeating changes nothing."""
         stored = draft.exchange(self.key)
-        if stored is not None and _free(stored) and stored.due_us == self.until_us:
+        if stored is not None and _waits(stored, self.until_us):
             return
         row = _held(draft, self.key)
         draft.put(row._replace(lease_owner=None, due_us=self.until_us))
         draft.record(Kind.POSTPONED, self.key, self.content, self.at_us)
+        draft.send(self.outbox)
 
 
 class Refuse(msgspec.Struct, frozen=True, kw_only=True):
@@ -285,83 +292,31 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
         draft.record(Kind.REPLAYED, self.key, self.content, self.at_us)
 
 
-class ClaimWork(msgspec.Struct, frozen=True, kw_only=True):
-    """Lease what is due, longest due first."""
+class Drop(msgspec.Struct, frozen=True, kw_only=True):
+    """Record DROPPED and COMPLETED: a PARKED exchange ends with a reply that an operator gives."""
 
-    limit: int
-    until_us: int
-    weight_bytes: int = 0
+    completion: Complete
+    content: bytes
 
-    def read(self, needs: Needs, known: Known, *, sure: bool) -> None:  # noqa: ARG002 - the protocol's signature
-        """Candidates, locked and skipped by everybody else."""
-        needs.work += self.limit
-
-    def decide(self, draft: Draft) -> tuple[StoredExchange, ...]:
-        """What was leased."""
-        claimed: list[StoredExchange] = []
-        for candidate in draft.snapshot.work:
-            # An operation before this one in the same commit may have taken or finished it.
-            row = draft.exchange(candidate.key)
-            if len(claimed) < self.limit and row is not None and row.claimable(draft.now_us):
-                claimed.append(_lease(draft, row, until_us=self.until_us))
-        return tuple(claimed)
-
-
-class TakeOver(msgspec.Struct, frozen=True, kw_only=True):
-    """Lease this one exchange."""
-
-    key: Key
-    until_us: int
-    weight_bytes: int = 0
+    @property
+    def weight_bytes(self) -> int:
+        """Payload bytes."""
+        return self.completion.weight_bytes
 
     def read(self, needs: Needs, known: Known, *, sure: bool) -> None:  # noqa: ARG002 - the protocol's signature
-        """Always read."""
-        needs.keys.add(self.key)
+        """Always read: an operator's verb."""
+        needs.keys.add(self.completion.key)
 
-    def decide(self, draft: Draft) -> StoredExchange | None:
-        """None when it is finished, postponed, held by somebody or not there."""
-        row = draft.exchange(self.key)
-        if row is None or not row.claimable(draft.now_us):
-            return None
-        return _lease(draft, row, until_us=self.until_us)
-
-
-class ReleaseOwnLeases(msgspec.Struct, frozen=True, kw_only=True):
-    """Free what a previous process of this owner name held."""
-
-    weight_bytes: int = 0
-
-    def read(self, needs: Needs, known: Known, *, sure: bool) -> None:  # noqa: ARG002 - the protocol's signature
-        """All that this owner holds."""
-        needs.own_leases = True
-
-    def decide(self, draft: Draft) -> int:
-        """How many were freed."""
-        for row in draft.snapshot.own_leases:
-            draft.put(row._replace(lease_owner=None, due_us=draft.now_us))
-        return len(draft.snapshot.own_leases)
-
-
-def _lease(draft: Draft, row: ExchangeRow, *, until_us: int) -> StoredExchange:
-    leased = row._replace(lease_owner=draft.owner, due_us=until_us, attempts=row.attempts + 1)
-    draft.put(leased)
-    if row.lease_owner is not None:
-        draft.record(Kind.RECLAIMED, row.key, _reclaimed(row, draft.now_us), draft.now_us)
-    return stored_exchange(leased)
-
-
-def _reclaimed(row: ExchangeRow, now_us: int) -> bytes:
-    return contents.encode(
-        contents.Content(
-            kind=Kind.RECLAIMED,
-            at=moment_of(now_us),
-            caller=row.caller,
-            message_id=row.message_id,
-            route=row.route,
-            attempts=row.attempts,
-            owner=row.lease_owner,
-        )
-    )
+    def decide(self, draft: Draft) -> None:
+        """Raises EsbError when it is not parked. Repeating changes nothing."""
+        completion = self.completion
+        row = draft.exchange(completion.key)
+        if row is not None and completion.done(row):
+            return
+        if row is None or row.state != State.PARKED:
+            raise EsbError("only a parked exchange can be dropped")
+        draft.record(Kind.DROPPED, completion.key, self.content, completion.at_us)
+        completion.apply(draft, row)
 
 
 def _held(draft: Draft, key: Key) -> ExchangeRow:
@@ -371,8 +326,8 @@ def _held(draft: Draft, key: Key) -> ExchangeRow:
     return row
 
 
-def _free(row: ExchangeRow) -> bool:
-    return row.state == State.RECEIVED and row.lease_owner is None
+def _waits(row: ExchangeRow, until_us: int) -> bool:
+    return row.state == State.RECEIVED and row.lease_owner is None and row.due_us == until_us
 
 
 def _reason(row: ExchangeRow) -> str | None:

@@ -253,10 +253,11 @@ async def _read(writer: asyncpg.Connection, needs: Needs, owner: str) -> Snapsho
     snapshot = Snapshot()
     if needs.keys:
         snapshot.rows = await _locked(writer, needs)
-    if needs.work:
+    for routes, limit in needs.work.items():
+        query, values = queries.work(routes, now_us=now_us, limit=limit)
         # Rows that another process is about to lease are passed over, not waited for.
-        rows = await writer.fetch(f"{queries.WORK} FOR UPDATE SKIP LOCKED", now_us, needs.work)
-        snapshot.work = [ExchangeRow(*row) for row in rows]
+        rows = await writer.fetch(f"{query} FOR UPDATE SKIP LOCKED", *values)
+        snapshot.work += [ExchangeRow(*row) for row in rows]
     if needs.own_leases:
         rows = await writer.fetch(f"{queries.OWN_LEASES} ORDER BY message_id, caller FOR UPDATE", owner)
         snapshot.own_leases = [ExchangeRow(*row) for row in rows]

@@ -6,6 +6,7 @@ No text from outside is ever part of a statement.
 
 from __future__ import annotations
 
+from esb.journal.draft import Routes
 from esb.journal.rows import BODY_OF_REPLY, BODY_OF_REQUEST, ExchangeRow, RecordRow, Value, microseconds
 from esb.ports import ExchangeFilter
 
@@ -54,8 +55,6 @@ CHECKPOINTS = "SELECT line FROM checkpoints ORDER BY seq"
 
 LAST_CHECKPOINT = "SELECT line FROM checkpoints ORDER BY seq DESC LIMIT 1"
 
-WORK_WAITS = "SELECT 1 FROM exchanges WHERE state = 'RECEIVED' AND due_us <= $1 LIMIT 1"
-
 INBOX_WAITS = "SELECT 1 FROM inbox WHERE caller = $1 AND due_us <= $2 LIMIT 1"
 
 OUTBOX_WAITS = "SELECT 1 FROM outbox WHERE due_us <= $1 AND returned_us IS NULL LIMIT 1"
@@ -94,11 +93,6 @@ _OUTBOX_BODY = f"""
     END
 """
 
-WORK = (
-    f"SELECT {EXCHANGE_COLUMNS} FROM exchanges "
-    "WHERE state = 'RECEIVED' AND due_us <= $1 ORDER BY due_us, received_us LIMIT $2"
-)
-
 INBOX = """
 SELECT id, caller, message_id, COALESCE(body, (SELECT exchanges.reply_body FROM exchanges
     WHERE exchanges.message_id = inbox.message_id AND exchanges.caller = inbox.caller)), signature
@@ -114,6 +108,16 @@ OUTBOX = (
 OUTBOX_MESSAGE = f"SELECT id, message, {_OUTBOX_BODY} FROM outbox WHERE id = $1"
 
 LAST_CHECKPOINT_SEQ = "SELECT COALESCE(max(seq), 0) FROM checkpoints"
+
+
+def work(routes: Routes, *, now_us: int, limit: int) -> tuple[str, list[Value]]:
+    """The statement and values for exchanges that are due, longest due first."""
+    wanted = "" if routes is None else f"AND route IN ({', '.join(f'${n}' for n in range(3, 3 + len(routes)))}) "
+    query = (
+        f"SELECT {EXCHANGE_COLUMNS} FROM exchanges WHERE state = 'RECEIVED' AND due_us <= $1 "
+        f"{wanted}ORDER BY due_us, received_us LIMIT $2"
+    )
+    return query, [now_us, limit, *(routes or ())]
 
 
 def listed(wanted: ExchangeFilter) -> tuple[str, list[Value]]:

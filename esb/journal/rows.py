@@ -13,7 +13,7 @@ import msgspec
 
 from esb.journal import content as contents
 from esb.model import MessageId
-from esb.ports import Claim, InboxReply, Outgoing, PendingOutgoing, State, StoredExchange
+from esb.ports import Claim, InboxReply, Outgoing, PendingOutgoing, ReceivedExchange, State, StoredExchange
 
 Key = tuple[str, str]
 """Caller and message id: the identity of an exchange."""
@@ -58,6 +58,10 @@ class ExchangeRow(NamedTuple):
     def claimable(self, now_us: int) -> bool:
         """Nobody holds it and it need not wait."""
         return self.state == State.RECEIVED and self.due_us <= now_us
+
+    def free(self, now_us: int) -> bool:
+        """Nobody holds it, though it may have to wait."""
+        return self.state == State.RECEIVED and (self.lease_owner is None or self.due_us <= now_us)
 
     def held_by(self, owner: str) -> bool:
         """`owner` has the lease. A lapsed lease that nobody took is still held."""
@@ -172,6 +176,26 @@ def stored_exchange(row: ExchangeRow) -> StoredExchange:
     )
 
 
+def new_row(exchange: ReceivedExchange, received: bytes, *, due_us: int) -> ExchangeRow:
+    """The exchange when nobody has worked on it."""
+    return ExchangeRow(
+        message_id=exchange.message_id,
+        caller=exchange.caller,
+        route=exchange.route,
+        received_us=microseconds(exchange.received_at),
+        received=received,
+        body=exchange.body,
+        state=State.RECEIVED.value,
+        status=None,
+        outcome=None,
+        reply_body=None,
+        lease_owner=None,
+        due_us=due_us,
+        attempts=0,
+        call_begun=0,
+    )
+
+
 def claim_rows(claims: Sequence[Claim], *, used_by: Key) -> tuple[ClaimRow, ...]:
     """One row per key; the same key twice in one call is one claim."""
     if not claims:
@@ -185,16 +209,13 @@ def user_name(key: Key) -> str:
     return f"{key[0]} {key[1]}"
 
 
-def outbox_row(outgoing: Outgoing, *, key: Key, due_us: int, request: bytes | None, reply: bytes | None) -> OutboxRow:
-    """The row; a payload that the exchange stores anyway is pointed to."""
-    if reply is not None and outgoing.body == reply:
-        body_of = BODY_OF_REPLY
-    elif request is not None and outgoing.body == request:
-        body_of = BODY_OF_REQUEST
-    else:
-        body_of = BODY_OWN
-    message = msgspec.msgpack.encode(msgspec.structs.replace(outgoing, body=b""))
-    return OutboxRow(message, outgoing.body if body_of == BODY_OWN else None, body_of, key[0], key[1], due_us)
+def outbox_rows(
+    outgoing: Sequence[Outgoing], *, key: Key, due_us: int, request: bytes | None = None, reply: bytes | None = None
+) -> tuple[OutboxRow, ...]:
+    """One row each; a payload that the exchange stores anyway is pointed to."""
+    if not outgoing:
+        return ()
+    return tuple(_outbox_row(one, key=key, due_us=due_us, request=request, reply=reply) for one in outgoing)
 
 
 def outgoing_of(waiting: WaitingMessage) -> Outgoing:
@@ -211,3 +232,14 @@ def pending_outgoing(waiting: WaitingMessage) -> PendingOutgoing:
 def inbox_reply(waiting: WaitingReply) -> InboxReply:
     """The row as the caller sees it."""
     return InboxReply(message_id=MessageId(waiting.message_id), body=waiting.body or b"", signature=waiting.signature)
+
+
+def _outbox_row(outgoing: Outgoing, *, key: Key, due_us: int, request: bytes | None, reply: bytes | None) -> OutboxRow:
+    if reply is not None and outgoing.body == reply:
+        body_of = BODY_OF_REPLY
+    elif request is not None and outgoing.body == request:
+        body_of = BODY_OF_REQUEST
+    else:
+        body_of = BODY_OWN
+    message = msgspec.msgpack.encode(msgspec.structs.replace(outgoing, body=b""))
+    return OutboxRow(message, outgoing.body if body_of == BODY_OWN else None, body_of, key[0], key[1], due_us)

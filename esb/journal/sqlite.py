@@ -155,8 +155,9 @@ def _read(connection: sqlite3.Connection, needs: Needs, owner: str) -> Snapshot:
     for caller, message_id in needs.keys:
         found = rows(queries.FIND, message_id, caller)
         snapshot.rows[caller, message_id] = ExchangeRow(*found[0]) if found else None
-    if needs.work:
-        snapshot.work = [ExchangeRow(*row) for row in rows(queries.WORK, needs.now_us, needs.work)]
+    for routes, limit in needs.work.items():
+        query, values = queries.work(routes, now_us=needs.now_us, limit=limit)
+        snapshot.work += [ExchangeRow(*row) for row in rows(query, *values)]
     if needs.own_leases:
         snapshot.own_leases = [ExchangeRow(*row) for row in rows(queries.OWN_LEASES, owner)]
     snapshot.rows.update((row.key, row) for row in (*snapshot.work, *snapshot.own_leases))
