@@ -42,9 +42,9 @@ class AgencyReply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class OperationRecords(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How one operation answers.
 
-    `key`: the request field that is looked up in `table`. `found`: the document around a record, where `$record`,
-    `$record.Field` and `$key` stand for the record, a part of it and the key. `missing`: how this agency says that
-    there is no such record. `special`: answers for some keys whatever the table holds.
+    `key`: the request field that is looked up in `table`, `Pin` or `body.pin`. `found`: the document around a record,
+    where `$record`, `$record.Field` and `$key` stand for the record, a part of it and the key. `missing`: how this
+    agency says that there is no such record. `special`: answers for some keys whatever the table holds.
     """
 
     key: str
@@ -72,7 +72,10 @@ class Register(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def key_of(self, operation: str, values: Mapping[str, Any]) -> str:
         """The value that the operation looks up; "" when the request has none."""
-        return str(values.get(self.operations[operation].key, ""))
+        field = self.operations[operation].key
+        # Some contracts have dots in element names, so the whole name comes before the path.
+        found = values.get(field) if field in values else _part(values, field.split("."))
+        return "" if found is _ABSENT else str(found)
 
 
 def load(path: Path) -> Register:
@@ -135,7 +138,7 @@ def _fill(template: Any, record: Any, key: str) -> Any:
 
 def _part(record: Any, path: list[str]) -> Any:
     for name in path:
-        if not isinstance(record, dict) or name not in record:
+        if not isinstance(record, Mapping) or name not in record:
             return _ABSENT
         record = record[name]
     return record

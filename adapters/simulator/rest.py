@@ -42,9 +42,11 @@ class RestDialect:
                 method=incoming.method, url=incoming.url, headers=incoming.headers, body=incoming.body, now=now
             )
         except SecurityError as error:
-            raise Refusal(type(error).__name__, error.reason, http_status=401) from error
+            # Bound to whatever signature there was: the sender learns for certain that it was refused, and why.
+            given = incoming.headers.get("signature", "").encode()
+            raise Refusal(type(error).__name__, error.reason, http_status=401, proof=given) from error
         proof = proven.signature_value
-        if not self._seen.first_time(proof, now=now):
+        if not self._seen.first_time(proven.replay_key, now=now):
             raise Refusal("MessageReplayed", "this message was received before", http_status=401, proof=proof)
         try:
             return self._answers.read(incoming, proof)

@@ -42,9 +42,11 @@ class Bus:
         operation = self.operation(agency)
         return operation.verify(await operation.send(call, timeout_s=timeout_s), call, now=datetime.now(UTC))
 
+    async def exchange(self, agency: str, call: OutgoingCall, *, timeout_s: float = 10) -> AgencyAnswer:
+        return self.operation(agency).decode(await self.send(agency, call, timeout_s=timeout_s))
+
     async def ask(self, agency: str, fin: str, *, timeout_s: float = 10) -> AgencyAnswer:
-        proven = await self.send(agency, self.call(agency, fin), timeout_s=timeout_s)
-        return self.operation(agency).decode(proven)
+        return await self.exchange(agency, self.call(agency, fin), timeout_s=timeout_s)
 
 
 @pytest.fixture
@@ -120,9 +122,9 @@ async def test_long_histories_have_the_sizes_their_names_promise(bus: Bus, fin: 
 @pytest.mark.parametrize("agency", QUESTIONS)
 async def test_replayed_request_is_refused_by_a_proven_fault(bus: Bus, agencies: Agencies, agency: str) -> None:
     call = bus.call(agency, "7TESTX1")
-    bus.operation(agency).decode(await bus.send(agency, call))
+    await bus.exchange(agency, call)
     with pytest.raises(AgencyFault):
-        bus.operation(agency).decode(await bus.send(agency, call))
+        await bus.exchange(agency, call)
     assert sum((await agencies.calls(agency))[QUESTIONS[agency][0]].values()) == 1
     (code,) = await agencies.refusals(agency)
     assert code.endswith("MessageReplayed")
@@ -131,7 +133,7 @@ async def test_replayed_request_is_refused_by_a_proven_fault(bus: Bus, agencies:
 @pytest.mark.parametrize("agency", QUESTIONS)
 async def test_stale_request_is_refused(bus: Bus, agencies: Agencies, agency: str) -> None:
     with pytest.raises((ReplyUnproven, AgencyFault)):
-        await bus.send(agency, bus.call(agency, "7TESTX1", at=datetime.now(UTC) - timedelta(hours=1)))
+        await bus.exchange(agency, bus.call(agency, "7TESTX1", at=datetime.now(UTC) - timedelta(hours=1)))
     (code,) = await agencies.refusals(agency)
     assert code.endswith("MessageStale")
 
@@ -140,7 +142,7 @@ async def test_stale_request_is_refused(bus: Bus, agencies: Agencies, agency: st
 async def test_unsigned_request_is_refused(bus: Bus, agencies: Agencies, agency: str) -> None:
     unsigned = _without_signature(bus.call(agency, "7TESTX1"))
     with pytest.raises((ReplyUnproven, AgencyFault)):
-        await bus.send(agency, unsigned)
+        await bus.exchange(agency, unsigned)
     (code,) = await agencies.refusals(agency)
     assert code.endswith("SignatureMissing")
     assert await agencies.calls(agency) == {}
@@ -166,7 +168,7 @@ async def test_tampered_request_is_refused(
     bus: Bus, agencies: Agencies, agency: str, tamper: Callable[[OutgoingCall], OutgoingCall]
 ) -> None:
     with pytest.raises((ReplyUnproven, AgencyFault)):
-        await bus.send(agency, tamper(bus.call(agency, "7TESTX1")))
+        await bus.exchange(agency, tamper(bus.call(agency, "7TESTX1")))
     (code,) = await agencies.refusals(agency)
     assert code.endswith("SignatureInvalid")
 
