@@ -183,8 +183,9 @@ def _entry(piece: Piece, indent: str, field: Field | None) -> list[str]:
         return [*above, on_one_line + side]
     first, *rest = _block(piece, indent, field)
     if piece.key is None and piece.shape is not Shape.SCALAR:
-        # The first line of a list item stands behind its dash.
-        return [*above, f"{indent}- {rest[0].lstrip()}", *rest[1:]]
+        # The first line of a list item stands behind its dash, so a comment behind the dash goes above it.
+        beside = [indent + piece.side] if piece.side else []
+        return [*above, *beside, f"{indent}- {rest[0].lstrip()}", *rest[1:]]
     return [*above, f"{indent}{label}{first}{side}", *rest]
 
 
