@@ -54,7 +54,7 @@ WORKER_STOPPED: Final = "worker.stopped"
 
 PLAIN_FIELDS: Final = frozenset(
     {
-        "event", "level", "timestamp", "logger", "component", "message_id", "traceparent", "trace_id", "status",
+        "level", "timestamp", "logger", "component", "message_id", "traceparent", "trace_id", "status",
         "http_status", "caller", "agency", "operation", "outcome", "code", "channel", "address", "digest", "worker",
         "node", "error",
     }
