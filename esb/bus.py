@@ -287,6 +287,13 @@ class Bus:
                 return self._answers.earlier(found)
         return self._answers.pending(request)
 
+    async def turn_away(self, arrival: Arrival, error: Exception) -> Answer:
+        """See `Door.turn_away`."""
+        try:
+            return await self._refuse_for_the_record(None, arrival, error)
+        except JournalUnavailable as unavailable:
+            return self.refuse(arrival, unavailable)
+
     def refuse(self, arrival: Arrival, error: Exception) -> Answer:
         """See `Door.refuse`."""
         return self._answers.refused(
@@ -309,7 +316,7 @@ class Bus:
         return len(self._running)
 
     async def _refuse_for_the_record(
-        self, identified: Identified | None, arrival: Arrival, error: EsbError | SecurityError
+        self, identified: Identified | None, arrival: Arrival, error: Exception
     ) -> Answer:
         answer = self.refuse(arrival, error)
         arrival = msgspec.structs.replace(arrival, message_id=answer.message_id)

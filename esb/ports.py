@@ -109,6 +109,10 @@ class Door(Protocol):
         """State and, when there, the reply of a caller's own message; waits up to `wait_s` for it."""
         ...
 
+    async def turn_away(self, arrival: Arrival, error: Exception) -> Answer:
+        """As `refuse`, and on record: for a request that the door stopped before the bus saw it."""
+        ...
+
     def refuse(self, arrival: Arrival, error: Exception) -> Answer:
         """The signed reply body for an error that a door itself found (too large, wrong type, no such page)."""
         ...

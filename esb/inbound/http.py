@@ -158,13 +158,13 @@ class HttpDoor:
             endpoint, argument = self._find(request.method, path)
             return await endpoint(request, argument, query)
         except (EsbError, SecurityError) as error:
-            return self._refusal(request, error)
+            return await self._refusal(request, error)
         except ConnectionError:
             raise
         # boundary: an unknown exception becomes an answer that says so, never silence.
         except Exception as error:
             _log.error(HTTP_FAILED, error=type(error).__name__, exc_info=True)
-            return self._refusal(request, DoorFailed("unforeseen"))
+            return await self._refusal(request, DoorFailed("unforeseen"))
 
     def _find(self, method: str, path: str) -> tuple[Endpoint, str]:
         methods, argument = self._match(path)
@@ -215,7 +215,7 @@ class HttpDoor:
         answer = await self._door.message(caller, known_message_id(text), wait_s=preferences.wait_s or 0)
         return _response(answer, tracing.enter(request.headers.get("traceparent")).header, preferences)
 
-    def _refusal(self, request: web.BaseRequest, error: Exception) -> web.Response:
+    async def _refusal(self, request: web.BaseRequest, error: Exception) -> web.Response:
         trace = tracing.enter(request.headers.get("traceparent")).header
         arrival = Arrival(
             route=_route_named(request),
@@ -227,7 +227,9 @@ class HttpDoor:
             message_id=_usable_id(request.headers.get("Message-Id")),
             traceparent=trace,
         )
-        response = _response(self._door.refuse(arrival, error), trace)
+        # A question that was stopped here is as much on record as one that the bus refuses; a stray GET is not.
+        answer = await self._door.turn_away(arrival, error) if arrival.route else self._door.refuse(arrival, error)
+        response = _response(answer, trace)
         if isinstance(error, MethodUnsupported):
             response.headers["Allow"] = ", ".join(error.allowed)
         return response

@@ -80,6 +80,9 @@ class RecordingDoor:
     async def message(self, caller: CallerName, message_id: str, *, wait_s: float) -> Answer:
         raise NotImplementedError
 
+    async def turn_away(self, arrival: Arrival, error: Exception) -> Answer:
+        return self.refuse(arrival, error)
+
     def refuse(self, arrival: Arrival, error: Exception) -> Answer:
         raise NotImplementedError
 

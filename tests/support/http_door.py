@@ -78,6 +78,9 @@ class ScriptedBus:
             raise MessageUnknown("no such message")
         return self.messages[message_id]
 
+    async def turn_away(self, arrival: Arrival, error: Exception) -> Answer:
+        return self.refuse(arrival, error)
+
     def refuse(self, arrival: Arrival, error: Exception) -> Answer:
         if self.keyless:
             raise RuntimeError("no key")
