@@ -80,7 +80,7 @@ class Forge:
         self.canonicalisation = EXCLUSIVE_C14N
         self.digest_uri = SHA256
         self.digest = "sha256"
-        self.transforms = (f'<ds:Transform Algorithm="{EXCLUSIVE_C14N}"/>',)
+        self.transforms: tuple[str, ...] = (f'<ds:Transform Algorithm="{EXCLUSIVE_C14N}"/>',)
         self.targets = ["body", "time"]
         self.key_info = (
             f'<wsse:SecurityTokenReference xmlns:wsse="{WSSE}">'
