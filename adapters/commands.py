@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from adapters import agency_keys, registry
+from adapters import agency_keys, cases, registry
 from adapters.simulator import behaviours, launch
 from adapters.transport import Transport
-from esb.commands.shell import JsonFlag, fail, group, print_rows, shell_of
+from esb.commands.shell import PROBLEMS, JsonFlag, fail, group, out, print_rows, shell_of
 from esb.settings import Settings
 
 app = group("adapters", "Agency systems connected to the bus.")
@@ -61,6 +61,32 @@ def simulate(
     for agency in agencies:
         _require_known(settings, agency)
     launch.run(agencies, settings=settings, port=port, behaviours=[behaviours.parse(text) for text in behaviour or ()])
+
+
+@app.command("test")
+def run_cases(
+    context: typer.Context,
+    agencies: Annotated[list[str] | None, typer.Argument(help="Which agencies; all that have cases, if none.")] = None,
+    *,
+    as_json: JsonFlag = False,
+) -> None:
+    """Run the golden cases of cases.yaml, without network and keys. Example: esb adapters test din-reg."""
+    shell = shell_of(context)
+    settings = shell.settings
+    for agency in agencies or ():
+        _require_known(settings, agency)
+    wanted = agencies or sorted(path.parent.name for path in Path(settings.adapters).glob(f"*/{cases.FILE_NAME}"))
+    results = list(cases.run(wanted, table=shell.table(settings), settings=settings))
+    rows = [
+        {"agency": result.agency, "route": result.case.route, "case": result.case.name, "problems": result.problems}
+        for result in results
+    ]
+    print_rows(rows, ("agency", "route", "case", "problems"), as_json=as_json, empty="no cases")
+    broken = sum(bool(result.problems) for result in results)
+    if not as_json:
+        out.print(f"{len(results)} cases, {broken} with problems", markup=False)
+    if broken:
+        raise typer.Exit(PROBLEMS)
 
 
 def _require_known(settings: Settings, agency: str) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import shutil
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -19,6 +22,7 @@ from adapters.transport import Transport
 from esb.errors import AgencyFault, AgencyRejected, AgencyTimeout, AgencyUnreachable, ReplyInvalid, ReplyUnproven
 from esb.model import AgencyCode
 from esb.ports import AgencyAnswer, AgencyOperation, OutgoingCall, ProvenAnswer
+from esb.settings import Settings
 from tests.support.agencies import Agencies
 
 QUESTIONS = {"din-reg": ("GetPersonByPin", "Pin"), "mkr": ("GetCredits", "Pin"), "tn-tm": ("GetDiploma", "pin")}
@@ -51,7 +55,12 @@ class Bus:
 
 @pytest.fixture
 async def bus(agencies: Agencies) -> AsyncIterator[Bus]:
-    settings = agencies.settings
+    async with running_bus(agencies.settings) as running:
+        yield running
+
+
+@contextlib.asynccontextmanager
+async def running_bus(settings: Settings) -> AsyncIterator[Bus]:
     async with Transport() as transport:
         yield Bus(catalogue=registry.load(settings, agency_keys.load(settings), transport))
 
@@ -219,6 +228,19 @@ async def test_misbehaviour_is_noticed_and_wears_off(
         await bus.ask(agency, "7TESTX2", timeout_s=0.5 if error is AgencyTimeout else 10)
     await agencies.behave_well(agency)
     assert await bus.ask(agency, "7TESTX1") == before
+
+
+@pytest.mark.parametrize("agency", ["din-reg", "mkr"])
+async def test_certificate_that_is_trusted_and_has_run_out_is_refused_for_its_age(
+    agencies: Agencies, agency: str, tmp_path: Path
+) -> None:
+    shutil.copytree(agencies.home / "keys", tmp_path / "keys")
+    for certificate in (agencies.home / "simulator" / agency / "expired").glob("*.crt.pem"):
+        shutil.copy(certificate, tmp_path / "keys" / "agencies" / agency)
+    await agencies.behave(agency, "expired-certificate")
+    async with running_bus(msgspec.structs.replace(agencies.settings, home=str(tmp_path))) as bus:
+        with pytest.raises(ReplyUnproven, match="expired"):
+            await bus.ask(agency, "7TESTX1")
 
 
 async def test_call_is_counted_even_when_its_answer_is_lost(bus: Bus, agencies: Agencies) -> None:
