@@ -90,7 +90,7 @@ def compile_call(
     validator: Callable[[Schema], RequestValidator],
     findings: Findings,
 ) -> Call | None:
-    """The route, or None when anything in it is wrong; then `findings` have grown by an error."""
+    """The route, or None when there is any error in the file so far: then nothing of it will be used."""
     return _CallCompiler(route_id, values, node, findings).compiled(contracts, validator)
 
 
@@ -102,7 +102,6 @@ class _CallCompiler:
         self._findings = findings
 
     def compiled(self, contracts: Contracts, validator: Callable[[Schema], RequestValidator]) -> Call | None:
-        before = self._findings.count_errors()
         self._check_completeness()
         self._check_times()
         contract = self._contract(contracts)
@@ -112,8 +111,6 @@ class _CallCompiler:
         mappings = Mappings(
             request=self._request(contract), reply=self._reply(contract), not_found=self._not_found(contract)
         )
-        if self._findings.count_errors() > before:
-            return None
         demand = envelope.demand_of(
             mappings.request,
             contract.request_schema,
@@ -121,6 +118,9 @@ class _CallCompiler:
             schemes=tuple(self._values["subject_schemes"]),
         )
         self._check_audience(demand)
+        # Reading may have found errors in this route before it came here, so any error at all ends it.
+        if self._findings.errors:
+            return None
         return Call(route=self._route(contract, mappings, demand, validator), demand=demand)
 
     # --- names -------------------------------------------------------------------------------------------
@@ -179,7 +179,7 @@ class _CallCompiler:
         return max(timeout_s, min(LONGEST_DEFAULT_DEADLINE_S, needed_s))
 
     def _check_audience(self, demand: envelope.Demand) -> None:
-        if "unregistered" in self._values["audience"] and demand.subject is not None:
+        if "unregistered" in (self._values["audience"] or ()) and demand.subject is not None:
             line = self._node.line_of("audience")
             self._findings.warning(line, f"{self._at('audience')}: an unregistered user would be told about a person")
 
@@ -303,7 +303,7 @@ class _CallCompiler:
             request_schema=schema,
             reply_schema=_reply_schema(mappings.reply),
             request_sample=envelope.request_sample(demand),
-            reply_sample=_sample(build_reply, contract.reply_sample),
+            reply_sample=_sample(build_reply, contract.reply_sample, _own_number(mappings.reply, demand)),
             validator=validator(schema),
             pointers=_pointers(mappings.request),
             request_builder=request_builder(mappings.request),
@@ -346,12 +346,19 @@ def _reply_schema(reply: Reply) -> Schema:
     }
 
 
-def _sample(build: Build, contract_sample: dict[str, Any]) -> dict[str, Any] | None:
+def _sample(build: Build, contract_sample: dict[str, Any], subject: dict[str, str]) -> dict[str, Any] | None:
     try:
-        return build(contract_sample)
+        return build(contract_sample) | subject
     except ExpressionFailed:
         # A function may refuse the sample's values and still suit the agency's; then there is no sample to show.
         return None
+
+
+def _own_number(reply: Reply, demand: envelope.Demand) -> dict[str, str]:
+    """Reply fields of the form of the subject's number, with the number the request's sample asks about."""
+    forms = {rule["pattern"] for rule in demand.subject or () if "pattern" in rule}
+    number = envelope.SAMPLE_VALUES[demand.schemes[0]]
+    return {name: number for name, _, inferred in reply if inferred.schema.get("pattern") in forms}
 
 
 def _pointers(request: tuple[tuple[Names, Expression], ...]) -> dict[Names, str]:

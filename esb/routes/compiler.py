@@ -72,7 +72,7 @@ class _Compilation:
         calls = self._calls(root, rows)
         routes = self._with_gathers(root, rows, calls)
         self._check_grants(root, values["grants"], callers, rows)
-        if self.findings.count_errors():
+        if self.findings.errors:
             return None
         return RouteTable(
             routes=routes,
@@ -105,7 +105,7 @@ class _Compilation:
         for name in gathers:
             check_gather(name, _route_node(root, name), rows, self.findings)
         routes: dict[RouteId, Route] = {RouteId(name): call.route for name, call in calls.items()}
-        if self.findings.count_errors():
+        if self.findings.errors:
             return routes
         for name in gathers:
             gather = compile_gather(

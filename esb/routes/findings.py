@@ -14,10 +14,13 @@ class Findings:
     def __init__(self, file: str) -> None:
         self._file = file
         self._found: list[Finding] = []
+        self.errors = 0
+        """How many errors there are so far."""
 
     def extend(self, findings: Iterable[Finding]) -> None:
         """Take over what a reader found."""
-        self._found += findings
+        for finding in findings:
+            self._add(finding)
 
     def error(self, line: int, message: str, *, suggestion: str | None = None) -> None:
         """Something that keeps the file from being used."""
@@ -35,14 +38,13 @@ class Findings:
         """Something that could be tidier."""
         self._say(Severity.HINT, line, message, None)
 
-    def count_errors(self) -> int:
-        """How many errors there are so far."""
-        return sum(finding.severity is Severity.ERROR for finding in self._found)
-
     def sorted(self) -> tuple[Finding, ...]:
         """All, by line."""
         return tuple(sorted(self._found, key=lambda finding: finding.line))
 
     def _say(self, severity: Severity, line: int, message: str, suggestion: str | None) -> None:
-        finding = Finding(file=self._file, line=line, message=message, severity=severity, suggestion=suggestion)
+        self._add(Finding(file=self._file, line=line, message=message, severity=severity, suggestion=suggestion))
+
+    def _add(self, finding: Finding) -> None:
         self._found.append(finding)
+        self.errors += finding.severity is Severity.ERROR
