@@ -142,7 +142,7 @@ _LIMITS: Fields = (
         name="max_reply_bytes",
         kind=Kind.INTEGER,
         minimum=1024,
-        maximum=64 * 1024 * 1024,
+        maximum=5 * 1024 * 1024,  # what security.xml reads
         default=5 * 1024 * 1024,
         description=_says("cavabın ən böyük ölçüsü", "the largest reply that is read"),
     ),
