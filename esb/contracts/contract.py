@@ -48,9 +48,13 @@ class Contract:
         """Every global element as `{namespace}local`, sorted."""
         return tuple(sorted(self._elements))
 
+    def shape(self, qname: str) -> ElementShape:
+        """What the contract says about one global element. Raises KeyError."""
+        return self._elements[qname]
+
     def validate(self, content: bytes) -> None:
         """Return when the document fits the contract. Raises ContractViolation."""
-        self._valid(content)
+        _valid(content, self._validator)
 
     def encoder(self, qname: str) -> Encoder:
         """Compile the writer of one global element. Raises ContractUnsupported, KeyError."""
@@ -70,12 +74,13 @@ class Contract:
         """
         return json_shape.schema_of(self._elements[qname], request=request)
 
-    def sample(self, qname: str) -> dict[str, Any]:
-        """Plain data of the element that are valid: every optional part once. Raises ContractUnsupported, KeyError."""
-        return sample.sample_of(self._elements[qname])
+    def sample(self, qname: str) -> Any:
+        """Plain data that `encode` takes, every optional part once, as JSON would carry it (decimals are text).
 
-    def _valid(self, content: bytes) -> Element:
-        return _valid(content, self._validator)
+        Raises:
+            ContractUnsupported, KeyError: as `encoder`.
+        """
+        return sample.sample_of(self._elements[qname])
 
 
 class Encoder:
@@ -85,7 +90,7 @@ class Encoder:
         self._encode = compile_encoder(element)
         self._validator = validator
 
-    def encode(self, values: Mapping[str, Any], *, validate: bool = True) -> bytes:
+    def encode(self, values: Any, *, validate: bool = True) -> bytes:
         """The document, self-contained, validated by libxml2 unless told otherwise.
 
         Raises:

@@ -51,7 +51,7 @@ _MISSING = object()
 _MAX_FOREIGN_NAMESPACES = 4
 
 
-def compile_encoder(root: ElementShape) -> Callable[[Mapping[str, Any]], str]:
+def compile_encoder(root: ElementShape) -> Callable[[Any], str]:
     """A function from plain data to canonical text. Facets and counts of repeated elements are left to the validator.
 
     The function raises ContractViolation: unknown key, missing required key, wrong Python type, two of a choice.
@@ -61,7 +61,7 @@ def compile_encoder(root: ElementShape) -> Callable[[Mapping[str, Any]], str]:
     """
     write = _Compiler(root).element(root, frozenset())
 
-    def encode(values: Mapping[str, Any]) -> str:
+    def encode(values: Any) -> str:
         output: Output = []
         try:
             write(values, output)
@@ -192,6 +192,7 @@ class _Compiler:
         return write
 
     def _attribute(self, attribute: AttributeShape) -> _Attribute:
+        supported(attribute.type)
         prefix = None
         name = attribute.name
         if attribute.namespace == _XML_NAMESPACE:

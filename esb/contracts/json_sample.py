@@ -90,9 +90,9 @@ def _number(schema: Mapping[str, Any], *, whole: bool) -> int | float:
 def _text(schema: Mapping[str, Any]) -> str:
     shortest, longest = schema.get("minLength", 0), schema.get("maxLength")
     if "pattern" in schema:
-        for text in examples(schema["pattern"].removeprefix("^").removesuffix("$")):
-            if len(text) >= shortest and (longest is None or len(text) <= longest):
-                return text
+        for example in examples(schema["pattern"].removeprefix("^").removesuffix("$")):
+            if len(example) >= shortest and (longest is None or len(example) <= longest):
+                return example
         raise ContractUnsupported("no example found for a pattern of the contract")
     text: str = _FORMATS.get(schema.get("format", ""), "text")
     text += "x" * (shortest - len(text))

@@ -127,6 +127,8 @@ class _Writer:
         if shape.kind is Kind.LIST and shape.item is not None:
             limits = _limits(minItems=shape.bounds.min_length, maxItems=shape.bounds.max_length)
             return {"type": "array", "items": self._simple(shape.item), **limits, **titles}
+        if shape.members and shape.kind is Kind.TEXT and any(member.kind is not Kind.TEXT for member in shape.members):
+            return {"type": "string", **titles}
         if shape.members:
             return {"anyOf": [self._simple(member) for member in shape.members], **titles}
         schema = {**_plain_type(shape), **_bounds(shape), **titles}

@@ -7,7 +7,7 @@
 | decimal | `decimal.Decimal`, exact; `int` and decimal text are taken too, `float` never | string |
 | float, double | `float` (`INF`, `-INF`, `NaN` included) | number, null when not finite |
 | boolean | `bool` | true, false |
-| dates, times, durations | `str`: the ISO text as it stands, zone or no zone | string |
+| dates, times, durations | `str`: the ISO text as it stands, zone or none (libxml2 allows no blanks) | string |
 | base64Binary, hexBinary | `str`: the text as it stands | string |
 | list | `list` of the above | array |
 | union | as its members when all are of one kind, else `str` | |
@@ -46,6 +46,7 @@ _CONTENT_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": 
 _ATTRIBUTE_ESCAPES = str.maketrans(
     {"&": "&amp;", "<": "&lt;", '"': "&quot;", "\t": "&#x9;", "\n": "&#xA;", "\r": "&#xD;"}
 )
+_BLANK_CHARACTERS = " \t\n\r"
 _BLANKS = str.maketrans("\t\n\r", "   ")
 
 
@@ -154,7 +155,14 @@ def _sequence(value: Any) -> list[Any] | tuple[Any, ...]:
 
 
 def _collapsed(text: str) -> str:
+    # Codes are the commonest tokens, and this is five times as fast as the search.
+    if text.isalnum():
+        return text
     return " ".join(_words(text)) if _UNTIDY(text) else text
+
+
+def _stripped(text: str) -> str:
+    return text.strip(_BLANK_CHARACTERS)
 
 
 def _replaced(text: str) -> str:
@@ -186,10 +194,10 @@ _TIDIERS: dict[Whitespace, Read | None] = {
     Whitespace.COLLAPSE: _collapsed,
 }
 _READERS: dict[Kind, Read] = {
-    Kind.MOMENT: _collapsed,
-    Kind.BINARY: _collapsed,
+    Kind.MOMENT: _stripped,
+    Kind.BINARY: _stripped,
     Kind.INTEGER: int,
-    Kind.DECIMAL: lambda text: Decimal(_collapsed(text)),
-    Kind.FLOAT: lambda text: float(_collapsed(text)),
+    Kind.DECIMAL: Decimal,
+    Kind.FLOAT: float,
     Kind.BOOLEAN: _read_boolean,
 }

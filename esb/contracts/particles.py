@@ -94,7 +94,7 @@ def each(write: WriteElement, minimum: int) -> WriteElement:
             try:
                 write(item, output)
             except ContractViolation as violation:
-                raise at(position, violation) from violation
+                raise at(position, len(value), violation) from violation
 
     return write_each
 
@@ -134,7 +134,7 @@ def rounds(members: list[tuple[str, WriteElement]], minimum: int) -> WritePartic
                 try:
                     write_element(value, output)
                 except ContractViolation as violation:
-                    raise below(name, at(position, violation)) from violation
+                    raise below(name, at(position, len(columns[0]), violation)) from violation
         return sum(name in values for name in keys)
 
     return write
@@ -154,6 +154,8 @@ def below(key: str, violation: ContractViolation) -> ContractViolation:
     return ContractViolation(violation.reason, path=key + inner if inner.startswith("[") else f"{key}/{inner}")
 
 
-def at(position: int, violation: ContractViolation) -> ContractViolation:
-    """The same violation, of one item of a list; counts from 1 as XPath does."""
+def at(position: int, length: int, violation: ContractViolation) -> ContractViolation:
+    """The same violation, of one item of a list; counts from 1 as XPath does, and only where there are several."""
+    if length == 1:
+        return violation
     return ContractViolation(violation.reason, path=f"[{position}]" + (f"/{violation.path}" if violation.path else ""))

@@ -21,8 +21,8 @@ _CLASSES: dict[str, tuple[tuple[str, str], ...]] = {
     "i": (("A", "Z"), ("a", "z"), ("_", "_"), (":", ":")),
     "c": (("A", "Z"), ("a", "z"), ("0", "9"), ("-", "."), ("_", "_"), (":", ":")),
 }
-# What \w, \i, \c and \p{…} mean differs between the two dialects; \d and \s agree on what contracts use them for.
-_PORTABLE_CLASSES = frozenset("ds")
+# What \w, \i, \c and \p{…} mean differs between the two dialects; \d agrees on ASCII, and \s can be spelt out.
+_PORTABLE_CLASSES = {"d": r"\d", "D": r"\D", "s": r" \t\n\r", "S": r"^ \t\n\r"}
 _ECMA_SPECIAL = frozenset("^$\\.*+?()[]{}|/")
 
 
@@ -170,14 +170,16 @@ class _Parser:
         if self._take("."):
             return _Characters((("\n", "\n"), ("\r", "\r")), negated=True, ecma=r"[^\n\r]")
         if self._take("\\"):
-            return self._escape()
+            return self._escape(inside=False)
         character = self._next()
         return _literal(character)
 
-    def _escape(self) -> _Characters:
+    def _escape(self, *, inside: bool) -> _Characters:
         letter = self._next()
         if letter.lower() in _CLASSES:
-            ecma = f"\\{letter}" if letter.lower() in _PORTABLE_CLASSES else None
+            ecma = _PORTABLE_CLASSES.get(letter)
+            if ecma is not None and letter in "sS" and not inside:
+                ecma = f"[{ecma}]"
             return _Characters(_CLASSES[letter.lower()], negated=letter.isupper(), ecma=ecma)
         if letter in "pP":
             if not self._take("{"):
@@ -206,7 +208,7 @@ class _Parser:
 
     def _class_member(self) -> _Characters:
         if self._take("\\"):
-            return self._escape()
+            return self._escape(inside=True)
         character = self._next()
         return _range(character, character)
 

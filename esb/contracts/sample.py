@@ -11,7 +11,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from esb.contracts.lexical import reader
+from esb.contracts.lexical import raw_writer, reader
 from esb.contracts.patterns import examples, to_json_schema
 from esb.contracts.shapes import (
     ComplexShape,
@@ -40,14 +40,13 @@ _MOMENTS = {
 _TEXTS = {"anyURI": "https://example.az/1", "language": "az"}
 
 
-def sample_of(element: ElementShape) -> dict[str, Any]:
-    """Plain data of a whole element.
+def sample_of(element: ElementShape) -> Any:
+    """Plain data of a whole element: a dict, or one value for an element of a simple type.
 
     Raises:
         ContractUnsupported: a type that must contain itself, or a pattern that cannot be read.
     """
-    sample = _element(element, ())
-    return sample if isinstance(sample, dict) else {"value": sample}
+    return _element(element, ())
 
 
 def _element(element: ElementShape, above: tuple[int, ...]) -> Any:
@@ -98,7 +97,8 @@ def _endless(member: ElementShape | GroupShape, above: tuple[int, ...]) -> bool:
 def _simple(shape: SimpleShape) -> Any:
     supported(shape)
     if shape.members:
-        return _simple(shape.members[0])
+        member = shape.members[0]
+        return _simple(member) if member.kind is shape.kind else raw_writer(member)(_simple(member))
     if shape.bounds.enumeration:
         return _read(shape, shape.bounds.enumeration[0])
     if shape.kind is Kind.LIST and shape.item is not None:

@@ -16,6 +16,7 @@ _REASONS = {
     "SCHEMAV_ELEMENT_CONTENT": "is not allowed here",
     "SCHEMAV_MISSING": "is incomplete",
     "SCHEMAV_CVC_ELT_1": "is not an element of the contract",
+    "SCHEMAV_CVC_ELT_2": "is abstract, so another element must stand for it",
     "SCHEMAV_CVC_TYPE_3_1_1": "has attributes that the contract does not allow",
     "SCHEMAV_CVC_TYPE_3_1_2": "has child elements where only text may stand",
     "SCHEMAV_CVC_ELT_3_1": "is nil, which the contract does not allow",
