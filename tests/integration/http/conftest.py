@@ -1,17 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 
-import pytest
 import uvloop
 
 from tests.support.http_door import bus, http_door, portal
 
-__all__ = ["bus", "event_loop_policy", "http_door", "portal"]
+__all__ = ["bus", "http_door", "portal"]
 
 
-@pytest.fixture(scope="session")
-def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """The loop that the bus runs on: its transports and its TLS are not those of asyncio."""
-    policy: asyncio.AbstractEventLoopPolicy = uvloop.EventLoopPolicy()
-    return policy
+    return {"uvloop": uvloop.new_event_loop}
