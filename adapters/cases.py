@@ -12,10 +12,11 @@ from typing import Any
 
 import msgspec
 
+from adapters.simulator import written
 from adapters.simulator.answers import Answers
 from adapters.simulator.assembly import answers_of
-from adapters.simulator.register import AgencyReply, read_values
-from esb.errors import ConfigurationError, ContractViolation, EsbError, RequestInvalid, RequestUnencodable
+from adapters.simulator.register import AgencyReply
+from esb.errors import ContractViolation, EsbError, RequestInvalid, RequestUnencodable
 from esb.faults import fault_of, policy_of
 from esb.model import RouteId, Status
 from esb.ports import ProvenAnswer
@@ -78,10 +79,7 @@ def run(agencies: Sequence[str], *, table: RouteTable, settings: Settings) -> It
 
 def load(path: Path) -> tuple[Case, ...]:
     """The cases of one file. Raises ConfigurationError."""
-    try:
-        return msgspec.convert(read_values(path), CaseFile).cases
-    except msgspec.ValidationError as error:
-        raise ConfigurationError(f"{path}: {error}") from error
+    return written.read(path, CaseFile).cases
 
 
 def check(case: Case, agency: str, *, table: RouteTable, answers: Answers) -> tuple[str, ...]:

@@ -7,14 +7,13 @@ answer is a contract document, a fault in the agency's words, or an HTTP status 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from adapters.simulator import written
 from esb.errors import ConfigurationError
-from esb.routes import document
 
 RECORD = "$record"
 
@@ -79,42 +78,12 @@ class Register(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def load(path: Path) -> Register:
-    """The data file at `path`.
-
-    Raises:
-        ConfigurationError: it is missing, is not YAML, or has unknown or ill-typed fields; says which.
-    """
-    try:
-        register = msgspec.convert(read_values(path), Register)
-    except msgspec.ValidationError as error:
-        raise ConfigurationError(f"{path}: {error}") from error
+    """The data file at `path`. Raises ConfigurationError as `written.read`, and for a table that is not there."""
+    register = written.read(path, Register)
     for name, rules in register.operations.items():
         if rules.table not in register.tables:
             raise ConfigurationError(f"{path}: operation {name} names the table {rules.table!r}, which is not there")
     return register
-
-
-def read_values(path: Path) -> Any:
-    """The plain values of a YAML file. Numbers with a point are exact decimals, dates stay text.
-
-    Raises:
-        ConfigurationError: the file cannot be read; names each line at fault.
-    """
-    loaded = document.load(path)
-    if loaded.root is None or loaded.findings:
-        raise ConfigurationError("; ".join(str(finding) for finding in loaded.findings))
-    return plain(loaded.root)
-
-
-def plain(node: document.Node) -> Any:
-    """The values below a node, without places. Money must not become a float, so its text is read again."""
-    match node.shape:
-        case document.Shape.MAPPING:
-            return {name: plain(child) for name, child in node.entries.items()}
-        case document.Shape.SEQUENCE:
-            return [plain(item) for item in node.items]
-        case document.Shape.SCALAR:
-            return Decimal(node.text) if isinstance(node.value, float) else node.value
 
 
 def _fill_reply(reply: AgencyReply, key: str) -> AgencyReply:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from adapters.simulator.behaviours import Behaviour, Conduct, Kind, parse
+from adapters.simulator.behaviours import FAIL_FIRST, Behaviour, Conduct, Kind, parse
 from esb.errors import SettingInvalid
 
 
@@ -87,3 +89,8 @@ def test_clearing_makes_the_agency_behave_well_again() -> None:
 
 def test_refusing_holds_for_every_call() -> None:
     assert Conduct([parse("hang"), parse("refuse")]).refuses
+
+
+def test_guide_explains_every_behaviour() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text(encoding="utf-8")
+    assert [kind for kind in (*Kind, FAIL_FIRST) if f"`{kind}" not in guide] == []

@@ -60,7 +60,8 @@ def test_special_key_gets_its_own_reply(sample: register.Register) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("table: debts", "tabel: debts", "unknown field `tabel`"),
+        ("table: debts", "tabel: debts", r":6: error: .*unknown field `tabel`.*did you mean 'table'"),
+        ("missing:", "mising:", r":8: error: .*did you mean 'missing'"),
         ("table: debts", "table: dept", "names the table 'dept'"),
         ("agency: sample", "agency: sample\nagency: twice", "stands here twice"),
         ("key: Pin", "key: [Pin]", "Expected `str`"),
