@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from esb.contracts.lexical import Read, reader
 from esb.contracts.shapes import AttributeShape, ComplexShape, ElementShape, SimpleShape, fields_of, supported
-from esb.errors import ContractUnsupported, ContractViolation
+from esb.errors import ContractViolation
 from security.xml import Element
 
 ReadElement = Callable[[Element], Any]
@@ -126,8 +126,6 @@ def _with_attributes(
 ) -> Callable[[Element], dict[str, Any]]:
     for attribute in attributes:
         supported(attribute.type)
-    if len({attribute.key for attribute in attributes}) < len(attributes):
-        raise ContractUnsupported("two attributes of one element differ in their namespace only")
     known = [(attribute.tag, attribute.key, reader(attribute.type), attribute.default) for attribute in attributes]
 
     def read_all(element: Element) -> dict[str, Any]:

@@ -192,6 +192,8 @@ def supported(shape: SimpleShape | ComplexShape) -> None:
     """Return when the type itself (not what it contains) can be compiled; raises ContractUnsupported."""
     if shape.refusal is not None:
         raise ContractUnsupported(shape.refusal)
+    if isinstance(shape, ComplexShape) and len({each.key for each in shape.attributes}) < len(shape.attributes):
+        raise ContractUnsupported(f"{shape.name} has two attributes that differ in their namespace only")
 
 
 def _fields(group: GroupShape, *, required: bool, repeated: bool, owner: str) -> dict[str, Field]:

@@ -49,6 +49,11 @@ def schema(content: str) -> dict[str, bytes]:
             "A is abstract",
         ),
         (
+            '<xs:attribute name="a" type="xs:int"/>'
+            + ROOT.format("", '<xs:attribute name="a" type="xs:int"/><xs:attribute ref="a"/>'),
+            "two attributes that differ in their namespace only",
+        ),
+        (
             ROOT.format(
                 "",
                 '<xs:sequence><xs:element name="a" nillable="true"><xs:complexType>'
