@@ -15,6 +15,7 @@ import msgspec
 from esb import faults
 from esb.inbound import openapi_paths as paths
 from esb.inbound.http_inbox import Acknowledgement, WaitingReplies
+from esb.inbound.openapi_fields import told_request, with_meanings
 from esb.model import Reply, Request
 from esb.routes.table import Route
 
@@ -96,7 +97,7 @@ def _path(route: Route) -> dict[str, Any]:
             "parameters": paths.ASK_PARAMETERS,
             "requestBody": {
                 "required": True,
-                "content": {"application/json": _media(route.request_schema, route.request_sample)},
+                "content": {"application/json": _media(told_request(route.request_schema), route.request_sample)},
             },
             "responses": paths.ask_responses(
                 {"schema": _reply_schema(route), "examples": {"data": {"value": _reply_example(route)}}}
@@ -145,7 +146,7 @@ def _reply_example(route: Route) -> dict[str, Any]:
 
 def _schemas() -> dict[str, Any]:
     _, components = msgspec.json.schema_components([Request, Reply, WaitingReplies, Acknowledgement], ref_template=_REF)
-    return {**components, **paths.SCHEMAS}
+    return {**with_meanings(components), **paths.SCHEMAS}
 
 
 def _responses() -> dict[str, Any]:

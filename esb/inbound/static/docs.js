@@ -39,6 +39,7 @@ function prose(text) {
 }
 
 function told(thing, field) {
+  if (!thing) return "";
   const other = thing["x-az"];
   if (language === "az" && other) {
     const text = typeof other === "string" ? other : other[field];
@@ -92,7 +93,7 @@ function contents() {
 function constraints(schema) {
   const facts = [];
   if (schema.const !== undefined) facts.push(JSON.stringify(schema.const));
-  if (schema.enum) facts.push(`${words().one} ${schema.enum.map((value) => JSON.stringify(value)).join(", ")}`);
+  if (schema.enum) facts.push(`${words().one} ${schema.enum.map(String).join(" | ")}`);
   if (schema.pattern) facts.push(schema.pattern);
   if (schema.minLength !== undefined || schema.maxLength !== undefined)
     facts.push(`${schema.minLength ?? 0}…${schema.maxLength ?? "∞"}`);
@@ -134,10 +135,10 @@ function rows(schema, root, depth = 0, seen = []) {
     const target = resolved(member, root);
     const required = (node.required || []).includes(name);
     made.push(element("tr", {},
-      element("td", {}, element("span", { class: "indent" }, "·  ".repeat(depth)), element("code", {}, name),
+      element("td", { class: `depth${depth}` }, element("code", {}, name),
         required ? element("span", { class: "required" }, words().required) : null),
       element("td", {}, typeName(member, root)),
-      element("td", {}, ...prose(told(target, "description")), told(target, "description") ? " " : "",
+      element("td", {}, ...prose(told(member, "description")), told(member, "description") ? " " : "",
         constraints(target) ? element("code", {}, constraints(target)) : null)));
     made.push(...rows(member, root, depth + 1, [...seen, node]));
   }
