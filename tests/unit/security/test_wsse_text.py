@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from lxml import etree
 
+from security.errors import XmlRefused
 from security.keys import Algorithm
 from security.wsse import SoapVersion
 from security.wsse_message import WSSE11, WSU
@@ -28,7 +29,7 @@ URIS = st.sampled_from(
 
 
 @st.composite
-def elements(draw: st.DrawFn, depth: int = 3) -> etree._Element:
+def elements(draw: st.DrawFn, depth: int = 2) -> etree._Element:
     """Any element: own and inherited namespaces, redeclared prefixes, attributes, text and tails."""
     namespaces = draw(st.dictionaries(PREFIXES, URIS, max_size=3))
     tag = draw(st.sampled_from(["Reply", "Ad", "Şəxs", "_x.1-y"]))
@@ -46,12 +47,20 @@ def elements(draw: st.DrawFn, depth: int = 3) -> etree._Element:
     return element
 
 
-@settings(max_examples=300, deadline=None)
+def canonical_as_written(element: etree._Element) -> bytes:
+    """The canonical form of the tree once it was text: lxml lets a tree made by hand hold what no text can say."""
+    try:
+        return canonical(parse(etree.tostring(element)))
+    except XmlRefused:
+        reject()
+
+
+@settings(max_examples=150, deadline=None)
 @given(element=elements(), version=st.sampled_from(SoapVersion), confirms=st.sampled_from([None, b"\x00\xff"]))
 def test_what_is_signed_as_text_is_the_canonical_form_of_the_parsed_envelope(
     element: etree._Element, version: SoapVersion, confirms: bytes | None
 ) -> None:
-    content = canonical(element)
+    content = canonical_as_written(element)
     envelope = signer(version=version).sign(content, now=NOW, confirms=confirms).envelope
     root = parse(envelope)
     for part in (root[1], *list(root[0][0])[1:-1], root[0][0][-1][0]):
