@@ -118,7 +118,7 @@ def field_names(contract: Schema, field: str) -> Names | None:
 
 
 def joint(demands: Iterable[Demand]) -> Demand:
-    """What a gather demands: all that each member does. `schemes` are those that every member takes."""
+    """What a gather demands: all that each member does. `schemes` are those that every member with a subject takes."""
     first, *others = demands
     for other in others:
         first = _both(first, other)
@@ -130,11 +130,15 @@ def _both(one: Demand, other: Demand) -> Demand:
     if one.parameters is not None and other.parameters is not None:
         names = [*one.parameters, *(name for name in other.parameters if name not in one.parameters)]
         parameters = {name: _distinct(one.parameters.get(name, ()), other.parameters.get(name, ())) for name in names}
-    subject = one.subject if other.subject is None else other.subject
-    if one.subject is not None and other.subject is not None:
+    if one.subject is None:
+        schemes, subject = other.schemes, other.subject
+    elif other.subject is None:
+        schemes, subject = one.schemes, one.subject
+    else:
+        schemes = tuple(scheme for scheme in one.schemes if scheme in other.schemes)
         subject = _distinct(one.subject, other.subject)
     return Demand(
-        schemes=tuple(scheme for scheme in one.schemes if scheme in other.schemes),
+        schemes=schemes,
         subject=subject,
         parameters=parameters,
         required=one.required | other.required,

@@ -71,7 +71,7 @@ def _written_out(part: Any, root: Schema, open_references: frozenset[str]) -> An
         if reference in open_references:
             return {}
         target = _written_out(_target(reference, root), root, open_references | {reference})
-        beside = {name: value for name, value in part.items() if name != "$ref"}
+        beside = {name: value for name, value in part.items() if name not in {"$ref", "$defs"}}
         return {**target, **beside}
     return {name: _written_out(value, root, open_references) for name, value in part.items() if name != "$defs"}
 
@@ -121,6 +121,15 @@ def _types(schema: Schema) -> frozenset[str]:
     return frozenset(named)
 
 
+def _may_be_null(at: Inferred) -> bool:
+    types = _types(at.schema)
+    return at.optional or not types or "null" in types
+
+
+def _is_list(at: Inferred) -> bool:
+    return not at.optional and _types(at.schema) == {"array"}
+
+
 class _Inference:
     """Walks a tree and a schema together, collecting what the schema lacks."""
 
@@ -141,8 +150,8 @@ class _Inference:
         known, types = property_names(schema), _types(schema)
         if name in known:
             found = property_of(schema, name)
-            needless = name in schema.get("required", ()) and "null" not in types
-            return Inferred(schema=found, optional=at.optional or not needless)
+            there = name in schema.get("required", ()) and not _may_be_null(at)
+            return Inferred(schema=found, optional=not there)
         if types and "object" not in types:
             is_list = "array" in types
             reason = "what it is read from is a list: write […]" if is_list else "what it is read from is a plain value"
@@ -160,7 +169,8 @@ class _Inference:
         return Inferred(schema=self._items(at), optional=True)
 
     def slice(self, _tree: Tree, at: Inferred) -> Inferred:
-        return at
+        self._items(at)
+        return Inferred(schema=at.schema, optional=not _is_list(at))
 
     def projection(self, tree: Tree, at: Inferred) -> Inferred:
         base, each, *condition = children(tree)
@@ -169,14 +179,23 @@ class _Inference:
         for check in condition:
             self.of(check, item)
         # Nulls are dropped from a projection, so its items are never null.
-        return Inferred(schema={"type": "array", "items": self.of(each, item).schema}, optional=items.optional)
+        return Inferred(schema={"type": "array", "items": self.of(each, item).schema}, optional=not _is_list(items))
+
+    def value_projection(self, tree: Tree, at: Inferred) -> Inferred:
+        base, each = children(tree)
+        self.of(base, at)
+        self.of(each, ANYTHING)
+        return Inferred(schema={"type": "array"}, optional=True)
 
     def flatten(self, tree: Tree, at: Inferred) -> Inferred:
         base = self.chain(tree, at)
         items = self._items(base)
-        if _types(items) == {"array"}:
+        types = _types(items)
+        if types == {"array"}:
             items = items.get("items", {})
-        return Inferred(schema={"type": "array", "items": items}, optional=base.optional)
+        elif not types or "array" in types:
+            items = {}
+        return Inferred(schema={"type": "array", "items": items}, optional=not _is_list(base))
 
     def multi_select_dict(self, tree: Tree, at: Inferred) -> Inferred:
         here = Inferred(schema=at.schema)
@@ -187,12 +206,12 @@ class _Inference:
             "required": list(properties),
             "additionalProperties": False,
         }
-        return Inferred(schema=schema, optional=at.optional)
+        return Inferred(schema=schema, optional=_may_be_null(at))
 
     def multi_select_list(self, tree: Tree, at: Inferred) -> Inferred:
         for part in children(tree):
             self.of(part, at)
-        return Inferred(schema={"type": "array"}, optional=at.optional)
+        return Inferred(schema={"type": "array"}, optional=_may_be_null(at))
 
     def choice(self, tree: Tree, at: Inferred) -> Inferred:
         left, right = (self.of(part, at) for part in children(tree))
@@ -237,6 +256,7 @@ _RULES: dict[str, Callable[[_Inference, Tree, Inferred], Inferred]] = {
     "projection": _Inference.projection,
     "slice": _Inference.slice,
     "subexpression": _Inference.chain,
+    "value_projection": _Inference.value_projection,
 }
 
 _RESULTS: dict[str, Inferred] = {

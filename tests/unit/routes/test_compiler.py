@@ -510,6 +510,16 @@ def test_a_gather_demands_what_its_members_demand(tmp_path: Path) -> None:
     route.validator.validate(route.request_sample)
 
 
+def test_a_member_that_asks_about_nobody_leaves_the_others_their_schemes(tmp_path: Path) -> None:
+    text = changed("    adapter: din-reg", "    subject_schemes: [VPIN, FIN]\n    adapter: din-reg")
+    text = text.replace("      Pin: subject.value\n      ConsentRef", "      Pin: parameters.pin\n      ConsentRef")
+    routes = table_of(tmp_path, text).routes
+    assert routes[RouteId("credit.obligations")].subject_schemes == ()
+    assert routes[RouteId("person.overview")].subject_schemes == ("VPIN", "FIN")
+    assert "subject" not in routes[RouteId("credit.obligations")].request_sample
+    assert routes[RouteId("credit.obligations")].request_schema["required"] == ["parameters"]
+
+
 def test_without_numbers_of_its_own_a_route_has_safe_ones(tmp_path: Path) -> None:
     credit, identity = credit_of(tmp_path), identity_of(tmp_path)
     assert (credit.timeout_s, credit.deadline_s, credit.retry.attempts) == (5.0, 5.0, 1)
