@@ -128,7 +128,11 @@ class Worker:
         stack.push_async_callback(self.journal.close)
         self._answers = Answers(key=lambda: self._key, clock=utc_now)
         self._pipeline = Pipeline(
-            candidate.configuration, audience=settings.audience, clock=utc_now, called=self._agency_called
+            candidate.configuration,
+            audience=settings.audience,
+            clock=utc_now,
+            log=self._log,
+            called=self._agency_called,
         )
         self._exchanges = Exchanges(
             pipeline=self._pipeline,

@@ -9,7 +9,7 @@ from esb.answers import NO_ROUTE
 from esb.errors import NotPermitted, RequestInvalid
 from esb.model import CallerName, MessageId, RouteId
 from esb.ports import Arrival, ReceivedExchange, Refusal
-from esb.resilience.idempotency import fingerprint
+from esb.resilience.idempotency import digest
 from esb.stages.authenticate import Identified
 from esb.stages.validate import Valid
 
@@ -22,7 +22,7 @@ def received(identified: Identified, arrival: Arrival, valid: Valid) -> Received
         message_id=MessageId(valid.message_id),
         route=route.id,
         body=arrival.body,
-        body_sha256=fingerprint(route.id, arrival.body),
+        body_sha256=digest(arrival.body),
         channel=arrival.channel,
         asynchronous=arrival.asynchronous or route.asynchronous,
         received_at=arrival.received_at,
@@ -44,7 +44,7 @@ def unread(identified: Identified, arrival: Arrival, message_id: str) -> Receive
         message_id=MessageId(message_id),
         route=RouteId(arrival.route or NO_ROUTE),
         body=arrival.body,
-        body_sha256=fingerprint(arrival.route, arrival.body),
+        body_sha256=digest(arrival.body),
         channel=arrival.channel,
         asynchronous=True,
         received_at=arrival.received_at,
@@ -62,7 +62,7 @@ def refusal(caller: str | None, arrival: Arrival, *, code: str, at: datetime) ->
         route=arrival.route,
         channel=arrival.channel,
         code=code,
-        body_sha256=fingerprint(arrival.route, arrival.body),
+        body_sha256=digest(arrival.body),
         at=at,
     )
 

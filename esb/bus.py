@@ -17,7 +17,6 @@ import msgspec
 from esb.answers import NO_ROUTE, Answers
 from esb.arrivals import received, refusal, require_own_reply_queue, unread, uuid_of
 from esb.errors import (
-    EsbError,
     JournalUnavailable,
     MessageUnknown,
     Refused,
@@ -135,7 +134,7 @@ class Bus:
             outgoing=self._exchanges.work(request) if request.asynchronous else (),
         )
         if stored is not None:
-            require_same(stored, request.body_sha256)
+            require_same(stored, request)
             return await self._known(stored, wait_s=_bounded(arrival.wait_s))
         if request.asynchronous:
             self._wake_dispatcher()
@@ -201,7 +200,7 @@ class Bus:
             stored = await self._journal.receive(request, lease_s=lease_s)
             if stored is None:
                 return await self._start(request, self._exchanges.run(request, valid, Running(detached=False)))
-            require_same(stored, request.body_sha256)
+            require_same(stored, request)
         except RequestMalformed as error:
             return await self._park_unreadable(identified, arrival, error)
         except (Refused, SecurityError) as error:
@@ -315,9 +314,7 @@ class Bus:
         """How many exchanges run now."""
         return len(self._running)
 
-    async def _refuse_for_the_record(
-        self, identified: Identified | None, arrival: Arrival, error: Exception
-    ) -> Answer:
+    async def _refuse_for_the_record(self, identified: Identified | None, arrival: Arrival, error: Exception) -> Answer:
         answer = self.refuse(arrival, error)
         arrival = msgspec.structs.replace(arrival, message_id=answer.message_id)
         caller = None if identified is None else identified.caller

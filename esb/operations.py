@@ -15,6 +15,8 @@ from esb.answers import Answers
 from esb.app import utc_now
 from esb.errors import EsbError
 from esb.faults import DROPPED
+from esb.journal import GroupCommitJournal, verification
+from esb.journal.verification import VerificationReport
 from esb.model import CallerName, Fault, MessageId
 from esb.outgoing import replies
 from esb.pipeline import Outcome
@@ -40,7 +42,7 @@ class MessageChoice(EsbError):
 
 
 @contextlib.asynccontextmanager
-async def open_journal(settings: Settings) -> AsyncIterator[Journal]:
+async def open_journal(settings: Settings) -> AsyncIterator[GroupCommitJournal]:
     """The journal, for one command. What an operator does has a hash chain of its own.
 
     Raises:
@@ -115,6 +117,15 @@ async def drop_message(
         outgoing = replies(stored.request, answer) if settings.broker_url else ()
         await journal.drop(completion, operator=operator, reason=reason, outgoing=outgoing)
         return stored
+
+
+async def verify_journal(settings: Settings, *, against: Path | None = None) -> VerificationReport:
+    """Every record, chain and checkpoint, checked. `against`: a copy of the checkpoints that was kept elsewhere."""
+    home = Path(settings.home)
+    async with open_journal(settings) as journal:
+        return await verification.verify(
+            journal, home, keys.load_verifying_keys(home / "keys" / "bus"), against=against
+        )
 
 
 def new_bus_key(settings: Settings, *, algorithm: Algorithm, now: datetime) -> SigningKey:

@@ -30,6 +30,7 @@ from esb.stages.sign import sign
 from esb.stages.translate import translate
 from esb.stages.validate import Valid, revalidate, validate
 from esb.stages.verify import verify
+from esb.telemetry.logging import EXCHANGE_STAGES, Logger
 from security.errors import SecurityError
 from security.identity import CallerKeys
 
@@ -63,13 +64,20 @@ class Pipeline:
     """The stages in their order, over the configuration that is in force when an exchange begins."""
 
     def __init__(
-        self, configuration: Configuration, *, audience: str, clock: Clock, called: AgencyCalled = lambda _: None
+        self,
+        configuration: Configuration,
+        *,
+        audience: str,
+        clock: Clock,
+        log: Logger,
+        called: AgencyCalled = lambda _: None,
     ) -> None:
         """`audience`: the name of this bus in callers' tokens."""
         self.configuration = configuration
         self._audience = audience
         self._clock = clock
         self._called = called
+        self._log = log
 
     def identify(self, credentials: Credentials) -> Identified:
         """Raises NotIdentified, TokenInvalid."""
@@ -127,11 +135,28 @@ class Pipeline:
     async def _attempt(
         self, valid: Valid, route: CallRoute, deadline: Deadline, before_send: BeforeSend | None
     ) -> Normalised:
+        began_s = time.perf_counter()
         translated = translate(valid, route)
+        translated_s = time.perf_counter()
         signed = sign(translated, now=self._clock())
+        signed_s = time.perf_counter()
         guard = self.configuration.guards[route.agency]
         answered = await call(signed, guard=guard, deadline=deadline, before_send=before_send)
-        return normalise(verify(answered, now=self._clock()))
+        answered_s = time.perf_counter()
+        proven = verify(answered, now=self._clock())
+        proven_s = time.perf_counter()
+        normalised = normalise(proven)
+        self._log.debug(
+            EXCHANGE_STAGES,
+            message_id=valid.message_id,
+            agency=route.agency,
+            translate_ms=_ms(began_s, translated_s),
+            sign_ms=_ms(translated_s, signed_s),
+            call_ms=_ms(signed_s, answered_s),
+            verify_ms=_ms(answered_s, proven_s),
+            normalise_ms=_ms(proven_s, time.perf_counter()),
+        )
+        return normalised
 
     def _ended(self, attempt: _Attempts, answer: Normalised) -> Outcome:
         source = attempt.source(answer.status, as_of=answer.as_of)
@@ -220,6 +245,10 @@ _WORST_FIRST = (
     Status.PENDING,
 )
 """Which missing answer names the whole: what the caller can mend comes first."""
+
+
+def _ms(began_s: float, ended_s: float) -> float:
+    return round((ended_s - began_s) * 1000, 2)
 
 
 def _time_allowed_s(valid: Valid, now: datetime) -> float:

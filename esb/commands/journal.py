@@ -9,9 +9,6 @@ import typer
 
 from esb import operations
 from esb.commands.shell import PROBLEMS, JsonFlag, err, group, out, print_json, run, shell_of
-from esb.journal import verification
-from esb.settings import Settings
-from security import keys
 
 app = group("journal", "The hash-chained record of every exchange.")
 
@@ -29,7 +26,7 @@ def verify(
 
     Example: esb journal verify
     """
-    report = run(_verify(shell_of(context).settings, against))
+    report = run(operations.verify_journal(shell_of(context).settings, against=against))
     if as_json:
         print_json(
             {
@@ -49,10 +46,3 @@ def verify(
         )
     if report.problems:
         raise typer.Exit(PROBLEMS)
-
-
-async def _verify(settings: Settings, against: Path | None) -> verification.VerificationReport:
-    home = Path(settings.home)
-    public = {key.kid: key for key in keys.load_verifying_keys(home / "keys" / "bus")}
-    async with operations.open_journal(settings) as journal:
-        return await verification.verify(journal, home, public, against=against)

@@ -32,7 +32,10 @@ T = TypeVar("T")
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
-out = Console(highlight=False, soft_wrap=True)
+PIPE_WIDTH = 240
+"""What a table may take where nobody has a terminal of a certain width."""
+
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -96,7 +99,19 @@ def guarded(main: Callable[[], Any]) -> NoReturn:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(OK)
+    except Exception as error:  # boundary: a traceback is for the log of whoever asks for it, not for a user
+        if make_settings_quietly().log_level == "debug":
+            raise
+        fail(f"a defect in the bus: {type(error).__name__}; run again with ESB_LOG_LEVEL=debug to see where")
     sys.exit(OK)
+
+
+def make_settings_quietly() -> Settings:
+    """The settings, or the defaults where they cannot be read."""
+    try:
+        return settings_module.load()
+    except SettingInvalid:
+        return Settings()
 
 
 def fail(reason: str, *, code: int = PROBLEMS) -> NoReturn:

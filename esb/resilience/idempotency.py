@@ -5,22 +5,20 @@ from __future__ import annotations
 import hashlib
 
 from esb.errors import Duplicate
-from esb.ports import StoredExchange
+from esb.ports import ReceivedExchange, StoredExchange
 
 
-def fingerprint(route: str, body: bytes) -> bytes:
-    """SHA-256 over route and exact body: two requests with one id are the same question only if this is equal."""
-    digest = hashlib.sha256(route.encode())
-    digest.update(b"\n")
-    digest.update(body)
-    return digest.digest()
+def digest(body: bytes) -> bytes:
+    """SHA-256 of the exact body."""
+    return hashlib.sha256(body).digest()
 
 
-def require_same(stored: StoredExchange, sha256: bytes) -> None:
-    """Return when the stored exchange is the same question.
+def require_same(stored: StoredExchange, request: ReceivedExchange) -> None:
+    """Return when the stored exchange is the same question: the same route and the same bytes.
 
     Raises:
         Duplicate: the id was used for another one.
     """
-    if stored.request.body_sha256 != sha256:
+    known = stored.request
+    if (known.route, known.body_sha256) != (request.route, request.body_sha256):
         raise Duplicate("message id was used with another body")
