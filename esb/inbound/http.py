@@ -10,10 +10,10 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
-from urllib.parse import unquote
 
 from aiohttp import web
 
+from esb.codec import known_message_id
 from esb.errors import (
     DoorFailed,
     EsbError,
@@ -24,7 +24,6 @@ from esb.errors import (
     SettingInvalid,
 )
 from esb.inbound import http_headers as headers_of
-from esb.codec import known_message_id
 from esb.inbound.http_connection import HEADER_TIMEOUT_S, Server, credentials_of, read_body
 from esb.inbound.http_inbox import Inbox
 from esb.inbound.http_pages import Health, Pages
@@ -176,9 +175,9 @@ class HttpDoor:
     def _match(self, path: str) -> tuple[Mapping[str, Endpoint], str]:
         for prefix, suffix, methods in self._patterns:
             if path.startswith(prefix) and path.endswith(suffix):
-                argument = path[len(prefix) : len(path) - len(suffix)]
-                if argument and "/" not in argument:
-                    return methods, unquote(argument) if "%" in argument else argument
+                argument = headers_of.name_in_path(path[len(prefix) : len(path) - len(suffix)])
+                if argument is not None:
+                    return methods, argument
         page = self._pages.get(path)
         if page is None:
             raise RouteUnknown("no such page")
@@ -204,7 +203,7 @@ class HttpDoor:
             traceparent=trace,
             asynchronous=preferences.asynchronous,
             wait_s=preferences.wait_s,
-            signature=headers.get("ESB-Signature"),
+            signature=headers_of.read_signature(headers.get("ESB-Signature")),
         )
         return _response(await self._door.ask(arrival), trace, preferences)
 
@@ -297,7 +296,7 @@ def _usable_id(header: str | None) -> str | None:
 
 def _route_named(request: web.BaseRequest) -> str:
     path = request.raw_path.partition("?")[0]
-    return path.removeprefix("/v1/routes/") if path.startswith("/v1/routes/") else ""
+    return (path.startswith("/v1/routes/") and headers_of.name_in_path(path.removeprefix("/v1/routes/"))) or ""
 
 
 def _bind(address: str, *, share_port: bool) -> socket.socket:

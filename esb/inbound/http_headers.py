@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from esb.errors import ContentTypeUnsupported, ReplyTypeUnsupported, RequestInvalid
 from esb.codec import read_message_id
+from esb.errors import ContentTypeUnsupported, ReplyTypeUnsupported, RequestInvalid
 
 MAX_WAIT_S = 60
 """Longer waits are cut to this: connections through load balancers rarely live longer without a byte."""
@@ -24,7 +24,9 @@ _JSON_WITH_CHARSET = re.compile(r'application/json\s*;\s*charset="?utf-?8"?', re
 _CORRELATION_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _WAIT = re.compile(r'wait\s*=\s*"?(\d{1,9})"?')
 _ACCEPTED = frozenset({"*/*", "application/*", JSON})
-_MAX_TOKEN_CHARACTERS = 4096
+_BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/=-]{1,4096}) *", re.IGNORECASE)
+_SIGNATURE = re.compile(r"[\x21-\x7e]{1,4096}")
+_NAME_IN_PATH = re.compile(r"[\x21-\x7e]{1,200}")
 _MAX_QUERY_FIELDS = 8
 
 
@@ -65,14 +67,21 @@ def read_bearer(header: str | None) -> str | None:
     """The token of `Authorization: Bearer` (RFC 6750), or None when there is no such header.
 
     Raises:
-        RequestInvalid: another scheme, or no token.
+        RequestInvalid: another scheme, no token, or characters that no token has.
     """
     if header is None:
         return None
-    scheme, _, token = header.partition(" ")
-    if scheme.lower() != "bearer" or not token or len(token) > _MAX_TOKEN_CHARACTERS:
+    match = _BEARER.fullmatch(header)
+    if match is None:
         raise RequestInvalid("Authorization must read: Bearer <token>", path="/headers/authorization")
-    return token.strip()
+    return match[1]
+
+
+def read_signature(header: str | None) -> str | None:
+    """`ESB-Signature`, unproven: printable ASCII. Raises RequestInvalid."""
+    if header is not None and _SIGNATURE.fullmatch(header) is None:
+        raise RequestInvalid("not a detached signature", path="/headers/esb-signature")
+    return header
 
 
 def read_id(header: str | None) -> str | None:
@@ -85,6 +94,15 @@ def read_correlation_id(header: str | None) -> str | None:
     if header is not None and _CORRELATION_ID.fullmatch(header) is None:
         raise RequestInvalid("the correlation id is not 1 to 128 printable characters", path="/headers/correlation-id")
     return header
+
+
+def name_in_path(text: str) -> str | None:
+    """The route or id that one segment of a path names; None for what can name nothing (RFC 3986 §2.1 undone).
+
+    Only printable ASCII: a zero byte or half a character would break a database later.
+    """
+    name = unquote(text) if "%" in text else text
+    return name if _NAME_IN_PATH.fullmatch(name) and "/" not in name else None
 
 
 def require_json(content_type: str | None, content_encoding: str | None) -> None:

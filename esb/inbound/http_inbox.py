@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 from aiohttp import web
 
+from esb.codec import encode_json, known_message_id
 from esb.errors import Throttled
 from esb.inbound import http_headers as headers_of
-from esb.codec import encode_json, known_message_id
 from esb.inbound.http_connection import credentials_of
 from esb.model import CallerName, MessageId
 from esb.ports import Door, InboxReply, Journal

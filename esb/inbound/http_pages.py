@@ -13,10 +13,10 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 import msgspec
 from aiohttp import web
 
+from esb.codec import encode_json
 from esb.errors import RouteUnknown, SettingInvalid
 from esb.inbound import docs, openapi
 from esb.inbound import http_headers as headers_of
-from esb.codec import encode_json
 from esb.inbound.http_connection import credentials_of
 from esb.inbound.http_inbox import signed_json
 from esb.model import CallerName, RouteId

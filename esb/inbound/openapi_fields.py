@@ -99,6 +99,21 @@ FIELDS: Mapping[str, Mapping[str, Text]] = {
 }
 """Meaning of each field, by component schema."""
 
+ROUTE_FIELDS: Mapping[str, Text] = {
+    "id": _text("The name to ask it by.", "Sual vermək üçün ad."),
+    "version": _text("Version of its request and reply.", "Sorğu və cavabının versiyası."),
+    "title": _text("What it answers.", "Nəyə cavab verdiyi."),
+    "audience": _text("For whom the portal offers it.", "Portalda kimlər üçün olduğu."),
+    "legal_basis": _text("The act that it rests on.", "Əsaslandığı akt."),
+    "asynchronous": _text("Always answers 202 first.", "Həmişə əvvəlcə 202 cavabı verir."),
+    "deadline_s": _text("When it answers at the latest, in seconds.", "Ən gec neçə saniyəyə cavab verdiyi."),
+    "max_body_bytes": _text("Largest request body.", "Sorğunun ən böyük həcmi."),
+    "signed_requests": _text("Demands `ESB-Signature` on the request.", "Sorğuda `ESB-Signature` tələb edir."),
+    "strength": _text("How strongly `user` must have logged in.", "`user` üçün tələb olunan giriş üsulu."),
+    "subject_schemes": _text("Identifiers it takes.", "Qəbul etdiyi identifikatorlar."),
+}
+"""Meaning of what `GET /v1/routes` says of a route."""
+
 _WITHIN_REQUEST = {"subject": "Subject", "user": "User"}
 
 

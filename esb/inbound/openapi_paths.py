@@ -11,6 +11,7 @@ from typing import Any
 from esb import faults
 from esb.inbound.http_headers import MAX_WAIT_S
 from esb.inbound.http_inbox import DEFAULT_REPLIES, MAX_REPLIES
+from esb.inbound.openapi_fields import ROUTE_FIELDS, told
 from esb.model import Text
 
 SAMPLE_ID = "0b9f7c52-6f0e-4c3a-9a3e-0d1f5a7c2b10"
@@ -139,7 +140,7 @@ _LISTED_ROUTE: dict[str, Any] = {
 }
 
 SCHEMAS: dict[str, Any] = {
-    "ListedRoute": _LISTED_ROUTE,
+    "ListedRoute": told(_LISTED_ROUTE, ROUTE_FIELDS),
     "ListedRoutes": {
         "type": "object",
         "required": ["routes"],
@@ -202,11 +203,12 @@ def ask_responses(media: dict[str, Any]) -> dict[str, Any]:
     statuses = sorted({policy.http_status for policy in faults.TABLE.values()})
     pending = {
         "description": "Not there yet: look at `Location`, or in the inbox.",
+        "x-az": "Hələ yoxdur: `Location` ünvanına və ya gələn cavablara baxın.",
         "headers": {**_ASK_HEADERS, **_header_refs("Location")},
         "content": {_JSON: {"schema": _schema_ref("Reply")}},
     }
     return {
-        "200": {"description": "The reply.", "headers": _ASK_HEADERS, "content": {_JSON: media}},
+        "200": {"description": "The reply.", "x-az": "Cavab.", "headers": _ASK_HEADERS, "content": {_JSON: media}},
         "202": pending,
         **{str(status): _refused(status) for status in statuses if status >= HTTPStatus.BAD_REQUEST},
     }
@@ -228,9 +230,9 @@ def _call(name: str, tag: str, en: str, az: str, *, ok: dict[str, Any], **more: 
     }
 
 
-def _ok(en: str, schema: dict[str, Any], content_type: str = _JSON, *, signed: bool = True) -> dict[str, Any]:
+def _ok(en: str, az: str, schema: dict[str, Any], content_type: str = _JSON, *, signed: bool = True) -> dict[str, Any]:
     headers = {"headers": _header_refs("ESB-Signature")} if signed else {}
-    return {"description": en, **headers, "content": {content_type: {"schema": schema}}}
+    return {"description": en, "x-az": az, **headers, "content": {content_type: {"schema": schema}}}
 
 
 _ROUTE = _parameter("route", "path", "Id of the route.", "Marşrutun adı.", {"type": "string"}, required=True)
@@ -255,13 +257,13 @@ GENERIC: dict[str, Any] = {
         "get": _call(
             "route", "routes", "One route that you may ask, with its schemas and samples",
             "Sizə açıq bir marşrut: sxemlər və nümunələr",
-            ok=_ok("The route.", _schema_ref("DescribedRoute")), refusals={"404": _refused(404)},
+            ok=_ok("The route.", "Marşrut.", _schema_ref("DescribedRoute")), refusals={"404": _refused(404)},
         ),
     },
     "/v1/routes": {
         "get": _call(
             "routes", "routes", "Routes that you may ask", "Sizə açıq marşrutlar",
-            ok=_ok("The routes.", _schema_ref("ListedRoutes")),
+            ok=_ok("The routes.", "Marşrutlar.", _schema_ref("ListedRoutes")),
         )
     },
     "/v1/messages/{message_id}": {
@@ -269,10 +271,10 @@ GENERIC: dict[str, Any] = {
         "get": _call(
             "message", "asking", "State and, when there, the reply of your message", "Mesajınızın vəziyyəti və cavabı",
             parameters=[{"$ref": "#/components/parameters/Prefer"}],
-            ok=_ok("The reply.", _schema_ref("Reply")),
+            ok=_ok("The reply.", "Cavab.", _schema_ref("Reply")),
             refusals={
                 **ask_responses({}),
-                "200": _ok("The reply, or `PENDING`.", _schema_ref("Reply")),
+                "200": _ok("The reply, or `PENDING`.", "Cavab və ya `PENDING`.", _schema_ref("Reply")),
             },
         ),
     },
@@ -290,7 +292,11 @@ GENERIC: dict[str, Any] = {
                     {"type": "integer", "minimum": 1, "maximum": MAX_REPLIES, "default": DEFAULT_REPLIES},
                 ),
             ],
-            ok=_ok("Replies, oldest first; none after `wait` seconds is an empty list.", _schema_ref("WaitingReplies")),
+            ok=_ok(
+                "Replies, oldest first; none after `wait` seconds is an empty list.",
+                "Cavablar, köhnədən yeniyə; `wait` saniyə ərzində heç nə olmasa, boş siyahı.",
+                _schema_ref("WaitingReplies"),
+            ),
             refusals={"400": _refused(400), "429": _refused(429)},
         )
     },
@@ -298,7 +304,7 @@ GENERIC: dict[str, Any] = {
         "parameters": [_MESSAGE],
         "post": _call(
             "acknowledge", "inbox", "You have this reply: it never comes again", "Cavabı aldınız: bir daha gəlməyəcək",
-            ok=_ok("Done; repeating is harmless.", _schema_ref("Acknowledgement")),
+            ok=_ok("Done; repeating is harmless.", "Oldu; təkrar etmək zərərsizdir.", _schema_ref("Acknowledgement")),
         ),
     },
     "/openapi.json": {
@@ -306,26 +312,30 @@ GENERIC: dict[str, Any] = {
             "description", "bus", "This description; with credentials, with your routes in it",
             "Bu təsvir; giriş məlumatları ilə marşrutlarınız da daxil",
             security=[{}, {"token": []}, {"clientCertificate": []}],
-            ok=_ok("OpenAPI 3.1.", {"type": "object"}, signed=False),
+            ok=_ok("OpenAPI 3.1.", "OpenAPI 3.1.", {"type": "object"}, signed=False),
         )
     },
     "/.well-known/jwks.json": {
         "get": _call(
             "keys", "bus", "Keys that the bus signs with (RFC 7517)", "Şinin imza açarları (RFC 7517)",
-            security=[], ok=_ok("JWK set.", {"type": "object"}, "application/jwk-set+json", signed=False),
+            security=[], ok=_ok("JWK set.", "JWK dəsti.", {"type": "object"}, "application/jwk-set+json", signed=False),
         )
     },
     "/livez": {
         "get": _call(
             "live", "bus", "The process answers", "Proses işləyir", security=[],
-            ok=_ok("Alive.", {"type": "object"}, signed=False),
+            ok=_ok("Alive.", "İşləyir.", {"type": "object"}, signed=False),
         )
     },
     "/readyz": {
         "get": _call(
             "ready", "bus", "Every dependency and its state", "Hər asılılıq və onun vəziyyəti", security=[],
-            ok=_ok("Ready.", _schema_ref("Readiness"), signed=False),
-            refusals={"503": _ok("A dependency is down.", _schema_ref("Readiness"), signed=False)},
+            ok=_ok("Ready.", "Hazırdır.", _schema_ref("Readiness"), signed=False),
+            refusals={
+                "503": _ok(
+                    "A dependency is down.", "Asılılıqlardan biri işləmir.", _schema_ref("Readiness"), signed=False
+                )
+            },
         )
     },
 }  # fmt: skip

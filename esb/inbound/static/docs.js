@@ -119,6 +119,10 @@ function typeName(schema, root) {
 function inner(schema, root) {
   const node = resolved(schema, root);
   if (node.properties) return node;
+  if (node.allOf) {
+    const parts = node.allOf.map((one) => inner(one, root)).filter(Boolean);
+    return { properties: Object.assign({}, ...parts.map((one) => one.properties)), required: parts.flatMap((one) => one.required || []) };
+  }
   if (node.type === "array" && node.items) return inner(node.items, root);
   for (const one of [...(node.anyOf || []), ...(node.oneOf || [])]) {
     const found = inner(one, root);
@@ -199,7 +203,7 @@ function responses(operation) {
   for (const [status, response] of Object.entries(operation.responses).sort()) {
     const node = resolved(response);
     const faults = node["x-faults"];
-    const label = [element("span", { class: `status${status >= "400" ? " bad" : ""}` }, status), ...prose(node.description)];
+    const label = [element("span", { class: `status${status >= "400" ? " bad" : ""}` }, status), ...prose(told(node, "description"))];
     if (!faults) {
       made.push(element("p", {}, ...label));
       continue;

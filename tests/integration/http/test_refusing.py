@@ -68,6 +68,11 @@ async def test_other_spellings_of_json_are_taken(portal: aiohttp.ClientSession, 
         ("GET", "/v2/routes", 404, "route.unknown"),
         ("POST", "/v1/routes/", 404, "route.unknown"),
         ("POST", "/v1/routes/a/b", 404, "route.unknown"),
+        ("POST", "/v1/routes/a%00b", 404, "route.unknown"),
+        ("POST", "/v1/routes/a%2Fb", 404, "route.unknown"),
+        ("POST", "/v1/routes/%ff", 404, "route.unknown"),
+        ("POST", "/v1/routes/" + "a" * 201, 404, "route.unknown"),
+        ("GET", "/v1/messages/%00", 404, "route.unknown"),
         ("POST", "/v1/replies//ack", 404, "route.unknown"),
         ("GET", "/docs/../livez", 404, "route.unknown"),
         ("PUT", PATH, 405, "request.method"),
@@ -196,6 +201,19 @@ async def test_a_request_smuggled_behind_a_framing_error_is_never_seen(
     head, _ = await _exchange(http_door, outer + inner)
     assert _status(head) == 400
     assert [arrival.route for arrival in bus.arrivals] == []
+
+
+@pytest.mark.parametrize("name", ["Authorization", "ESB-Signature", "Message-Id", "Correlation-Id", "Prefer", "Accept"])
+@pytest.mark.parametrize("value", [b"\xff\xfe", b"\xc9\x99", b"\xed\xa0\x80"])
+async def test_bytes_that_are_no_text_in_a_header_never_reach_the_bus(
+    http_door: RunningDoor, bus: ScriptedBus, name: str, value: bytes
+) -> None:
+    lines = {"Host": b"x", "Content-Type": b"application/json", "Content-Length": b"2", name: value}
+    head = b"".join(b"%s: %s\r\n" % (key.encode(), text) for key, text in lines.items())
+    answer, _ = await _exchange(http_door, b"POST /v1/routes/a HTTP/1.1\r\n" + head + b"\r\n{}")
+    # An unknown preference is to be ignored; all else is refused.
+    assert _status(answer) in ({200} if name == "Prefer" else {400, 406})
+    assert len(bus.arrivals) == (name == "Prefer")
 
 
 async def test_a_broken_chunk_in_a_body_is_refused(http_door: RunningDoor, bus: ScriptedBus) -> None:
