@@ -12,26 +12,43 @@ from esb.journal.journal import GroupCommitJournal
 from esb.journal.postgres import PostgresStore
 from esb.journal.sqlite import SqliteStore
 from esb.journal.store import Store
+from esb.journal.writer import Committed
 from esb.ports import Clock
 
 __all__ = ["GroupCommitJournal", "connect"]
 
 
-async def connect(database_url: str, home: Path, *, owner: str, window_s: float, clock: Clock) -> GroupCommitJournal:
+async def connect(
+    database_url: str,
+    home: Path,
+    *,
+    owner: str,
+    window_s: float,
+    clock: Clock,
+    reserve: bool = True,
+    committed: Committed | None = None,
+) -> GroupCommitJournal:
     """An open journal; the schema is there afterwards.
 
     `database_url` as in the settings: empty is SQLite at `home/journal.sqlite3`. `owner` is `<node>/<slot>`: the name
     of this process in leases, and of its hash chain. `window_s`: how long a commit waits for others to share it.
+    `reserve` False, for operators who mostly read: the owner name is taken with the first write. `committed` is told
+    of each transaction: how many records, how many seconds.
 
     Raises:
         JournalUnavailable: no connection, or another process uses this owner name (and which).
         SettingInvalid: an URL of another kind of database.
     """
     journal = GroupCommitJournal(
-        _store(database_url, home, owner), home=home, owner=owner, window_s=window_s, clock=clock
+        _store(database_url, home, owner),
+        home=home,
+        owner=owner,
+        window_s=window_s,
+        clock=clock,
+        committed=committed,
     )
     try:
-        await journal.open()
+        await journal.open(reserve=reserve)
     except BaseException:
         await journal.close()
         raise

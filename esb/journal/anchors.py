@@ -40,6 +40,7 @@ class AnchorFile:
 
     def set_aside(self, head: Head) -> None:
         """Keep an anchor that the database contradicts: it is evidence, and the next commit would overwrite it."""
+        self.close()
         self.path.rename(self.path.with_name(f"{self.path.name}{_DISPUTED}{head.seq}"))
 
     def write(self, head: Head) -> None:

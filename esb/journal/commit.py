@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
-
-import structlog
+from typing import Any, Final
 
 from esb.errors import JournalUnavailable
 from esb.journal.operations import Operation
+from esb.telemetry.logging import logger
 
 Execute = Callable[[Sequence[Operation]], Awaitable[Sequence[Any]]]
 """Runs a batch in order, all or nothing; an outcome that is an exception is for its operation's caller alone."""
@@ -25,7 +24,9 @@ BATCH_BYTES = 8 * 1024 * 1024
 COMPANY = 64
 """With so many waiting, gathering more would save nothing."""
 
-_log = structlog.get_logger()
+COMMIT_DEFECT: Final = "journal.commit-defect"
+
+_log = logger("journal")
 
 _Waiting = tuple[Operation, "asyncio.Future[Any]"]
 
@@ -110,7 +111,7 @@ class GroupCommit:
         except JournalUnavailable as error:
             _fail(batch, error.reason, error)
         except Exception as error:  # boundary: the committer must outlive any defect in a batch
-            _log.exception("journal.commit_failed", operations=len(batch))
+            _log.exception(COMMIT_DEFECT, count=len(batch))
             _fail(batch, "the commit failed", error)
         else:
             self.commits += 1

@@ -29,7 +29,7 @@ from esb.journal.rows import (
     stored_exchange,
 )
 from esb.journal.store import Store
-from esb.journal.writer import ATTEMPTS, ChainWriter
+from esb.journal.writer import ATTEMPTS, ChainWriter, Committed
 from esb.model import CallerName, MessageId, RouteId
 from esb.ports import (
     Claim,
@@ -54,13 +54,22 @@ CLAIMS_BETWEEN_PURGES = 250
 class GroupCommitJournal:
     """The durable journal of one process; `esb.ports.Journal` says what every method promises."""
 
-    def __init__(self, store: Store, *, home: Path, owner: str, window_s: float, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        home: Path,
+        owner: str,
+        window_s: float,
+        clock: Clock,
+        committed: Committed | None = None,
+    ) -> None:
         """Not usable before `open`. Belongs to the event loop it is made in."""
         self.owner = owner
         self._store = store
         self._home = home
         self._clock = clock
-        self._writer = ChainWriter(store, home=home, owner=owner, clock=clock)
+        self._writer = ChainWriter(store, home=home, owner=owner, clock=clock, committed=committed)
         self._committer = GroupCommit(self._writer.execute, window_s=window_s)
         self._closed = False
 
@@ -69,13 +78,13 @@ class GroupCommitJournal:
         """Batches committed since the start."""
         return self._committer.commits
 
-    async def open(self) -> None:
-        """Connect, migrate, lock the owner name.
+    async def open(self, *, reserve: bool = True) -> None:
+        """Connect and migrate; with `reserve` take the owner name at once, else with the first write.
 
         Raises:
             JournalUnavailable: also when another process uses this owner name.
         """
-        await self._writer.open()
+        await self._writer.open(reserve=reserve)
 
     async def close(self) -> None:
         """Finish what was accepted; idempotent."""

@@ -54,17 +54,31 @@ class PostgresStore:
         self._owner = owner
         self._name = f"esb {owner} pid {os.getpid()}"
         self._writer: asyncpg.Connection | None = None
+        self._owned = False
         self._write_batch: Any = None
         self._readers: asyncpg.Pool | None = None
         self._retry_s = FIRST_RETRY_S
         self._retry_at_s = 0.0
 
     async def open(self) -> None:
-        """Connect, migrate, lock the owner name; idempotent."""
+        """Connect and migrate."""
         await self._connected()
+
+    async def own(self) -> None:
+        """Lock the owner name, for as long as this connection lasts."""
+        writer = await self._connected()
+        if self._owned:
+            return
+        try:
+            await self._lock_owner(writer)
+        except _UNAVAILABLE as error:
+            await self._disconnect()
+            raise JournalUnavailable(_reason(error)) from error
+        self._owned = True
 
     async def commit(self, needs: Needs, draw: Draw) -> Plan:
         """One statement when nothing must be read and only exchanges are written, else one transaction."""
+        await self.own()
         writer = await self._connected()
         try:
             if not needs:
@@ -121,14 +135,12 @@ class PostgresStore:
         # While the server is away every write would otherwise start a connection of its own.
         if time.monotonic() < self._retry_at_s:
             raise JournalUnavailable("PostgreSQL: not connected, the next attempt is due soon")
+        self._owned = False
         try:
             self._writer = await self._connect()
         except _UNAVAILABLE as error:
             self._postpone_retry()
             raise JournalUnavailable(_reason(error)) from error
-        except JournalUnavailable:
-            self._postpone_retry()
-            raise
         self._retry_s, self._retry_at_s = FIRST_RETRY_S, 0.0
         return self._writer
 
@@ -144,7 +156,6 @@ class PostgresStore:
             server_settings={"search_path": "journal", "application_name": self._name, **_WRITER_SETTINGS},
         )
         try:
-            await self._lock_owner(connection)
             await _migrate(connection)
             self._write_batch = await connection.prepare(_WRITE_BATCH)
         except BaseException:
@@ -168,6 +179,7 @@ class PostgresStore:
 
     async def _disconnect(self) -> None:
         writer, self._writer = self._writer, None
+        self._owned = False
         if writer is not None:
             # Not close(): that would wait for a server which may be gone.
             writer.terminate()

@@ -43,13 +43,12 @@ class SqliteStore:
         self._reader = _Thread("journal-reader", self._connect)
 
     async def open(self) -> None:
-        """Connect, migrate, lock the owner name; idempotent."""
+        """Connect and migrate."""
+        await self._writer.run(_migrate)
+
+    async def own(self) -> None:
+        """Lock the owner name on this machine, whose processes alone can use the file."""
         self._lock.take()
-        try:
-            await self._writer.run(_migrate)
-        except BaseException:
-            self._lock.release()
-            raise
 
     async def commit(self, needs: Needs, draw: Draw) -> Plan:
         """One transaction, read and write, in the writer's thread."""

@@ -23,7 +23,14 @@ class Store(Protocol):
     """One database, one writer. Every method raises JournalUnavailable when the database cannot be used."""
 
     async def open(self) -> None:
-        """Connect, migrate, and make sure that no other process writes under this owner name; idempotent."""
+        """Connect and migrate."""
+        ...
+
+    async def own(self) -> None:
+        """From now on no other process writes under this owner name; JournalUnavailable says which does. Idempotent.
+
+        `commit` may be called only afterwards.
+        """
         ...
 
     async def commit(self, needs: Needs, draw: Draw) -> Plan:

@@ -7,7 +7,7 @@ the oldest thing outside the database that it was compared with: an anchor, a ch
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
@@ -68,6 +68,10 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     seq: int
     what: str
 
+    def __str__(self) -> str:
+        """`chain #seq: what`."""
+        return f"{self.chain} #{self.seq}: {self.what}" if self.seq else f"{self.chain}: {self.what}"
+
 
 class VerificationReport(msgspec.Struct, frozen=True, kw_only=True):
     """How much was looked at, and what was found; no problems means that everything agrees."""
@@ -89,7 +93,7 @@ class _Expected(msgspec.Struct, frozen=True, kw_only=True):
 async def verify(
     journal: VerifiableJournal, home: Path, keys: Iterable[ProvingKey], *, against: Path | None = None
 ) -> VerificationReport:
-    """Check everything. `against`: a file of checkpoints that was kept elsewhere, as `checkpoints.jsonl` is written.
+    """Check everything. `keys`: the bus's own. `against`: checkpoints kept elsewhere, as in `checkpoints.jsonl`.
 
     Raises:
         JournalUnavailable: the journal cannot be read.
@@ -99,7 +103,7 @@ async def verify(
 
 class _Verification:
     def __init__(
-        self, journal: VerifiableJournal, home: Path, keys: dict[str, ProvingKey], against: Path | None
+        self, journal: VerifiableJournal, home: Path, keys: Mapping[str, ProvingKey], against: Path | None
     ) -> None:
         self._journal = journal
         self._home = home

@@ -6,11 +6,10 @@ leases, so that the usual batch needs no read; the store checks every such assum
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
-
-import structlog
+from typing import Any, Final
 
 from esb.errors import EsbError, JournalUnavailable
 from esb.journal import queries
@@ -20,6 +19,7 @@ from esb.journal.operations import Known, Operation, Receive
 from esb.journal.rows import ExchangeRow, Key, microseconds
 from esb.journal.store import Store
 from esb.ports import Clock
+from esb.telemetry.logging import logger
 from security.errors import SecurityError
 from security.hashchain import GENESIS, Head
 
@@ -27,14 +27,21 @@ ATTEMPTS = 6
 REMEMBERED = 10_000
 """How many leases, and how many unanswered receipts, are believed without reading; the oldest go first."""
 
-_log = structlog.get_logger()
+ANCHOR_CONTRADICTED: Final = "journal.anchor-contradicted"
+ANCHOR_UNWRITABLE: Final = "journal.anchor-unwritable"
+
+Committed = Callable[[int, float], None]
+"""Told of each durable transaction: how many records it wrote, and in how many seconds."""
+
+_log = logger("journal")
 
 
 class ChainWriter:
     """One per process and owner name; the chain has the owner's name."""
 
-    def __init__(self, store: Store, *, home: Path, owner: str, clock: Clock) -> None:
+    def __init__(self, store: Store, *, home: Path, owner: str, clock: Clock, committed: Committed | None) -> None:
         self.claims_written = 0
+        self._committed = committed
         self._store = store
         self._owner = owner
         self._clock = clock
@@ -43,20 +50,15 @@ class ChainWriter:
         self._leased: dict[Key, ExchangeRow] = {}
         self._unanswered: dict[Key, bytes] = {}
 
-    async def open(self) -> None:
-        """Connect, and find the end of the chain. An anchor that the database contradicts is set aside as evidence.
+    async def open(self, *, reserve: bool) -> None:
+        """Connect; with `reserve` take the owner name at once, else with the first write.
 
         Raises:
             JournalUnavailable: also when another process writes under this owner name.
         """
-        await self._resume()
-        anchored = self._anchor.read()
-        if anchored is None:
-            return
-        stored = await self._store.select(queries.DIGEST_AT, self._owner, anchored.seq)
-        if not stored or stored[0][0] != anchored.digest:
-            self._anchor.set_aside(anchored)
-            _log.error("journal.anchor_contradicted", chain=self._owner, seq=anchored.seq)
+        await self._store.open()
+        if reserve:
+            await self._resume()
 
     async def close(self) -> None:
         """Release the store and the anchor; idempotent."""
@@ -75,6 +77,7 @@ class ChainWriter:
         """
         try:
             head = self._head or await self._resume()
+            begun_s = time.perf_counter()
             plan = await self._commit(batch, head)
         except BaseException:
             self._doubt(batch)
@@ -83,15 +86,28 @@ class ChainWriter:
         self._remember(batch, plan)
         if plan.records:
             self._write_anchor(plan.head)
+        if self._committed is not None:
+            self._committed(len(plan.records), time.perf_counter() - begun_s)
         return plan.outcomes
 
     async def _resume(self) -> Head:
         # First the connection with its lock on the owner name: a transaction of an older connection may still be
         # on its way, and would move the end of the chain after it was read.
-        await self._store.open()
+        await self._store.own()
         rows = await self._store.select(queries.HEAD, self._owner)
+        await self._check_anchor()
         self._head = Head(*rows[0]) if rows else Head(0, GENESIS)
         return self._head
+
+    async def _check_anchor(self) -> None:
+        """Set aside an anchor that the database contradicts: the next commit would overwrite the evidence."""
+        anchored = self._anchor.read()
+        if anchored is None:
+            return
+        stored = await self._store.select(queries.DIGEST_AT, self._owner, anchored.seq)
+        if not stored or stored[0][0] != anchored.digest:
+            self._anchor.set_aside(anchored)
+            _log.error(ANCHOR_CONTRADICTED, chain=self._owner, seq=anchored.seq)
 
     async def _commit(self, batch: Sequence[Operation], head: Head) -> Plan:
         known = Known(self._leased, self._unanswered)
@@ -143,7 +159,7 @@ class ChainWriter:
             self._anchor.write(head)
         except OSError as error:
             # The record is durable; an anchor that lags only weakens the proof, and verification says so.
-            _log.warning("journal.anchor_unwritable", chain=self._owner, errno=error.errno)
+            _log.warning(ANCHOR_UNWRITABLE, chain=self._owner, errno=error.errno)
 
 
 def _outcome(operation: Operation, draft: Draft) -> Any:
