@@ -52,15 +52,16 @@ def add(
     public_key: Annotated[Path | None, typer.Option(help="PEM file of its public key.", exists=True)] = None,
     certificate: Annotated[Path | None, typer.Option(help="PEM file of its TLS certificate.", exists=True)] = None,
 ) -> None:
-    """Add a caller with its key, or with a new key pair on this machine.
+    """Add a caller with its key, or with a new key pair on this machine; to a known caller, a further key.
 
     Example: esb callers add portal2
     """
-    settings = shell_of(context).settings
-    routes = Path(settings.routes)
-    text = formatter.add_caller(
-        routes.read_text(encoding="utf-8"), name, title=Text(az=title_az or name, en=title_en or name)
-    )
+    shell = shell_of(context)
+    settings = shell.settings
+    is_new = name not in shell.table(settings).callers
+    if is_new:
+        title = Text(az=title_az or name, en=title_en or name)
+        _write(Path(settings.routes), lambda text: formatter.add_caller(text, name, title=title))
     folder = Path(settings.home) / "keys" / "callers" / name
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if public_key is None and certificate is None:
@@ -72,8 +73,10 @@ def add(
     if certificate is not None:
         keys.load_certificate(certificate)
         shutil.copyfile(certificate, folder / f"{certificate.stem.removesuffix('.crt')}.crt.pem")
-    routes.write_text(text, encoding="utf-8")
-    out.print(f"added {name} to {routes}; it may ask nothing yet: esb callers grant {name} ROUTE", markup=False)
+    if is_new:
+        out.print(f"added {name} to {settings.routes}", markup=False)
+        out.print(f"it may ask nothing yet; allow it something with: esb callers grant {name} ROUTE", markup=False)
+    out.print("a running bus knows after: esb routes reload", markup=False)
 
 
 @app.command()
@@ -128,15 +131,20 @@ def _edit(context: typer.Context, edit: formatter.Edit) -> None:
     settings = shell.settings
     path = Path(settings.routes)
     before = path.read_text(encoding="utf-8")
-    after = edit(before)
-    if after == before:
+    if not _write(path, edit):
         fail("nothing to change")
-    path.write_text(after, encoding="utf-8")
     try:
         shell.table(settings)
     except Exception:
         path.write_text(before, encoding="utf-8")
         raise
+
+
+def _write(path: Path, edit: formatter.Edit) -> bool:
+    before = path.read_text(encoding="utf-8")
+    after = edit(before)
+    path.write_text(after, encoding="utf-8")
+    return after != before
 
 
 def _key_count(home: Path, caller: str) -> int:
