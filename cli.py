@@ -30,6 +30,7 @@ app.command("serve")(serve.serve)
 app.command("ask")(ask.ask)
 app.command("doctor")(doctor.doctor)
 app.command("topology")(doctor.topology)
+routes.app.command("test")(adapter_commands.run_route_cases)
 for noun in (routes.app, messages.app, journal.app, keys.app, callers.app, adapter_commands.app):
     app.add_typer(noun)
 

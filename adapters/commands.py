@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 from adapters import agency_keys, cases, registry
 from adapters.simulator import behaviours, launch
 from adapters.transport import Transport
-from esb.commands.shell import PROBLEMS, JsonFlag, fail, group, out, print_rows, shell_of
+from esb.commands.shell import PROBLEMS, JsonFlag, Shell, fail, group, out, print_rows, shell_of
 from esb.settings import Settings
 
 app = group("adapters", "Agency systems connected to the bus.")
@@ -70,23 +71,62 @@ def run_cases(
     *,
     as_json: JsonFlag = False,
 ) -> None:
-    """Run the golden cases of cases.yaml, without network and keys. Example: esb adapters test din-reg."""
+    """Run the golden cases of agencies, without network and keys.
+
+    Example: esb adapters test din-reg
+    """
     shell = shell_of(context)
     settings = shell.settings
     for agency in agencies or ():
         _require_known(settings, agency)
-    wanted = agencies or sorted(path.parent.name for path in Path(settings.adapters).glob(f"*/{cases.FILE_NAME}"))
-    results = list(cases.run(wanted, table=shell.table(settings), settings=settings))
+    _report(list(_results(shell, agencies or _agencies_with_cases(settings))), as_json=as_json)
+
+
+def run_route_cases(
+    context: typer.Context,
+    routes: Annotated[list[str] | None, typer.Argument(help="Which routes; all when none is named.")] = None,
+    *,
+    as_json: JsonFlag = False,
+) -> None:
+    """Run the golden cases of routes, without network and keys.
+
+    Example: esb routes test person.identity
+    """
+    shell = shell_of(context)
+    settings = shell.settings
+    results = list(_results(shell, _agencies_with_cases(settings)))
+    unknown = sorted(set(routes or ()) - {result.case.route for result in results})
+    if unknown:
+        fail(f"no golden case of {', '.join(unknown)}; see: esb routes list", code=2)
+    _report([result for result in results if not routes or result.case.route in routes], as_json=as_json)
+
+
+def _results(shell: Shell, agencies: Sequence[str]) -> Iterator[cases.CaseResult]:
+    settings = shell.settings
+    return cases.run(agencies, table=shell.table(settings), settings=settings)
+
+
+def _report(results: Sequence[cases.CaseResult], *, as_json: bool) -> None:
     rows = [
-        {"agency": result.agency, "route": result.case.route, "case": result.case.name, "problems": result.problems}
+        {
+            "": "!!" if result.problems else "ok",
+            "agency": result.agency,
+            "route": result.case.route,
+            "case": result.case.name,
+            "problems": result.problems,
+        }
         for result in results
     ]
-    print_rows(rows, ("agency", "route", "case", "problems"), as_json=as_json, empty="no cases")
+    print_rows(rows, ("", "agency", "route", "case", "problems"), as_json=as_json, empty="no cases")
     broken = sum(bool(result.problems) for result in results)
     if not as_json:
         out.print(f"{len(results)} cases, {broken} with problems", markup=False)
     if broken:
         raise typer.Exit(PROBLEMS)
+
+
+def _agencies_with_cases(settings: Settings) -> Sequence[str]:
+    return sorted(path.parent.name for path in Path(settings.adapters).glob(f"*/{cases.FILE_NAME}"))
 
 
 def _require_known(settings: Settings, agency: str) -> None:
