@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -72,10 +73,18 @@ def find(root: etree._Element, path: str) -> etree._Element:
 class Forge:
     """Writes a message part by part and signs whatever it is told to: a peer that holds a good key and no scruples."""
 
-    def __init__(self, key: SigningKey | None = None, content: bytes = CONTENT, now: datetime = NOW) -> None:
-        """A message that would verify if it were signed as it stands."""
+    def __init__(
+        self,
+        key: SigningKey | None = None,
+        content: bytes = CONTENT,
+        now: datetime = NOW,
+        *,
+        declared: Mapping[str, str] | None = None,
+        soap_prefix: str = "soap",
+    ) -> None:
+        """A message that would verify if it were signed as it stands. `declared`: namespaces on the envelope."""
         self.key = key or signing_key()
-        self.root = etree.fromstring(_envelope(self.key, content, now))
+        self.root = etree.fromstring(_envelope(self.key, content, now, declared or {}, soap_prefix))
         self.method = METHOD_URIS[self.key.algorithm]
         self.canonicalisation = EXCLUSIVE_C14N
         self.digest_uri = SHA256
@@ -124,18 +133,22 @@ class Forge:
         )
 
 
-def _envelope(key: SigningKey, content: bytes, now: datetime) -> bytes:
+def _envelope(key: SigningKey, content: bytes, now: datetime, declared: Mapping[str, str], soap_prefix: str) -> bytes:
     assert key.certificate is not None
     token = base64.b64encode(key.certificate.public_bytes(Encoding.DER)).decode()
     expires = now + timedelta(minutes=5)
+    prefix = f"{soap_prefix}:" if soap_prefix else ""
+    own = f"xmlns:{soap_prefix}" if soap_prefix else "xmlns"
+    others = "".join(f' xmlns:{name}="{uri}"' for name, uri in declared.items())
     return (
         (
-            f'<soap:Envelope xmlns:soap="{SOAP}" xmlns:wsu="{WSU}"><soap:Header><wsse:Security xmlns:wsse="{WSSE}">'
+            f'<{prefix}Envelope {own}="{SOAP}" xmlns:wsu="{WSU}"{others}><{prefix}Header>'
+            f'<wsse:Security xmlns:wsse="{WSSE}">'
             f'<wsse:BinarySecurityToken ValueType="{X509V3}" wsu:Id="token">{token}</wsse:BinarySecurityToken>'
             f'<wsu:Timestamp wsu:Id="time"><wsu:Created>{now:%Y-%m-%dT%H:%M:%SZ}</wsu:Created>'
-            f"<wsu:Expires>{expires:%Y-%m-%dT%H:%M:%SZ}</wsu:Expires></wsu:Timestamp></wsse:Security></soap:Header>"
-            '<soap:Body wsu:Id="body">'
+            f"<wsu:Expires>{expires:%Y-%m-%dT%H:%M:%SZ}</wsu:Expires></wsu:Timestamp></wsse:Security>"
+            f'</{prefix}Header><{prefix}Body wsu:Id="body">'
         ).encode()
         + content
-        + b"</soap:Body></soap:Envelope>"
+        + f"</{prefix}Body></{prefix}Envelope>".encode()
     )

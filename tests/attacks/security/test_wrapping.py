@@ -92,7 +92,7 @@ def test_duplicate_id_is_found_however_the_attribute_is_spelt() -> None:
         b'Id\n="esb-body"',
         b'Id="&#101;sb-body"',
     ):
-        envelope = signed().replace(b"</soap:Header>", b"<evil " + spelling + b"/></soap:Header>")
+        envelope = signed().replace(b"</soap:Header>", b"<evil><deep " + spelling + b"/></evil></soap:Header>")
         with pytest.raises(SignatureInvalid, match="one Id"):
             verify(envelope)
 

@@ -99,6 +99,19 @@ def test_leaf_cannot_issue() -> None:
             certificates.check(below, anchors, NOW)
 
 
+def test_root_that_may_not_issue_vouches_for_nobody() -> None:
+    parent = authority()
+    root = (
+        certificates._builder(parent, certificates._name("authority", "Test"), now=NOW, valid_days=1)
+        .issuer_name(certificates._name("authority", "Test"))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(usage(digital_signature=True), critical=True)
+        .sign(parent.private, hashes.SHA256())
+    )
+    with pytest.raises(CertificateRejected, match="neither pinned nor issued"):
+        certificates.check(issued_certificate(), certificates.anchors_of([root]), NOW)
+
+
 @pytest.mark.parametrize(
     ("certificate", "reason"),
     [

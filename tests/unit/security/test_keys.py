@@ -29,6 +29,7 @@ def test_signature_verifies_over_the_same_bytes_only(algorithm: Algorithm) -> No
         (signature[:-1], b"data"),
         (b"", b"data"),
         (signature + b"\0", b"data"),
+        (signature[:32] + b"\0" + signature[32:], b"data"),
     ):
         with pytest.raises(SignatureInvalid):
             key.verifying().verify(spoilt, data)

@@ -15,6 +15,7 @@ from signxml.verifier import SignatureConfiguration, XMLVerifier
 from security.keys import Algorithm
 from security.wsse import SoapVersion
 from security.wsse_message import WSSE11, WSU
+from security.xml import canonical, parse
 from security.xmldsig import EXCLUSIVE_C14N
 from tests.support import xmlsec_oracle
 from tests.support.keys import NOW, signing_key
@@ -77,12 +78,21 @@ def test_what_xmlsec_signs_in_this_profile_we_verify(algorithm: Algorithm, prefi
 @ALGORITHMS
 def test_prefix_that_the_signer_lists_stays_bound_in_what_we_hand_out(algorithm: Algorithm) -> None:
     key = signing_key(algorithm)
-    content = (
-        b'<r:Reply xmlns:r="urn:r" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:t="urn:t">'
-        b'<r:Value xsi:type="t:Kind">1</r:Value></r:Reply>'
-    )
-    envelope = xmlsec_oracle.sign(Forge(key, content), inclusive=["t", "wsu", "soap"])
-    assert b'xmlns:t="urn:t"' in verifier(key).verify(envelope, now=NOW).content
+    content = b'<r:Reply xmlns:r="urn:r"><r:Value xsi:type="t:Kind">1</r:Value></r:Reply>'
+    message = Forge(key, content, declared={"t": "urn:t", "xsi": "http://www.w3.org/2001/XMLSchema-instance"})
+    envelope = xmlsec_oracle.sign(message, inclusive=["t", "wsu", "soap"])
+    reply = parse(verifier(key).verify(envelope, now=NOW).content)
+    assert reply[0].nsmap["t"] == "urn:t"
+
+
+@ALGORITHMS
+@pytest.mark.parametrize("content", [b"<Fault><Code>x</Code></Fault>", b'<Reply xmlns=""><a></a></Reply>', CONTENT])
+def test_body_in_the_default_namespace_gives_a_self_contained_child(algorithm: Algorithm, content: bytes) -> None:
+    key = signing_key(algorithm)
+    message = Forge(key, content, soap_prefix="")
+    expected = canonical(message.body[0])
+    assert canonical(parse(expected)) == expected
+    assert verifier(key).verify(xmlsec_oracle.sign(message), now=NOW).content == expected
 
 
 @ALGORITHMS
