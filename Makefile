@@ -60,7 +60,7 @@ catalogue: $(STAMP) ## schemas/CATALOG.sha256 from the contract files
 	@$(RUN)/python -c 'from pathlib import Path; from esb.contracts import catalogue; catalogue.write(Path("schemas"))'
 
 docs: $(STAMP) ## generated documents: fault table, settings, command line, routes
-	@$(RUN)/python -m esb.commands.documents
+	@$(RUN)/esb documents
 
 clean: ## remove the virtual environment, state and caches
 	@rm -rf $(VENV) var build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

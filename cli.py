@@ -6,7 +6,7 @@ import typer
 
 from adapters import commands as adapter_commands
 from adapters.composition import Adapters
-from esb.commands import ask, callers, demo, doctor, journal, keys, messages, routes, serve
+from esb.commands import ask, callers, demo, doctor, documents, journal, keys, messages, routes, serve
 from esb.commands.shell import Shell, guarded
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.command("ask")(ask.ask)
 app.command("doctor")(doctor.doctor)
+app.command("documents", hidden=True)(documents.documents)
 app.command("topology")(doctor.topology)
 routes.app.command("test")(adapter_commands.run_route_cases)
 for noun in (routes.app, messages.app, journal.app, keys.app, callers.app, adapter_commands.app):
