@@ -56,25 +56,31 @@ class JournalPlace:
 
     async def tamper(self, statement: str, *values: Any) -> None:
         """Change what cannot be changed, as somebody with the database's own password would."""
-        await self._with_the_guards_off(statement, values)
+        await self._run(statement, values, guarded=False)
+
+    async def attempt(self, statement: str) -> None:
+        """Change something with the database's guards on."""
+        await self._run(statement, (), guarded=True)
 
     async def read(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        return await self._with_the_guards_off(query, values)
+        return await self._run(query, values, guarded=True)
 
-    async def _with_the_guards_off(self, statement: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    async def _run(self, statement: str, values: tuple[Any, ...], *, guarded: bool) -> list[tuple[Any, ...]]:
         if not self.database_url:
-            return self._in_sqlite(statement, values)
+            return self._run_in_sqlite(statement, values, guarded=guarded)
         connection = await asyncpg.connect(self.database_url, server_settings={"search_path": "journal"})
         try:
-            await connection.execute("SET session_replication_role = replica")
+            if not guarded:
+                await connection.execute("SET session_replication_role = replica")
             return [tuple(row) for row in await connection.fetch(statement, *values)]
         finally:
             await connection.close()
 
-    def _in_sqlite(self, statement: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    def _run_in_sqlite(self, statement: str, values: tuple[Any, ...], *, guarded: bool) -> list[tuple[Any, ...]]:
         connection = sqlite3.connect(self.home / "journal.sqlite3", isolation_level=None)
         try:
-            for (trigger,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            triggers = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
+            for (trigger,) in () if guarded else triggers:
                 connection.execute(f"DROP TRIGGER {trigger}")
             return connection.execute(re.sub(r"\$(\d+)", r"?\1", statement), values).fetchall()
         finally:
