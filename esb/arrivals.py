@@ -6,7 +6,7 @@ from datetime import datetime
 
 from esb import codec
 from esb.answers import NO_ROUTE
-from esb.errors import NotPermitted, RequestInvalid
+from esb.errors import NotPermitted, RequestInvalid, Rule
 from esb.model import CallerName, MessageId, RouteId
 from esb.ports import Arrival, ReceivedExchange, Refusal
 from esb.resilience.idempotency import digest
@@ -81,5 +81,7 @@ def is_own_queue(queue: str | None, caller: CallerName) -> bool:
 def uuid_of(arrival: Arrival) -> str:
     """The message id in canonical form. Raises RequestInvalid."""
     if arrival.message_id is None:
-        raise RequestInvalid("a message over AMQP needs a message_id", path="/properties/message_id")
+        raise RequestInvalid(
+            "a message over AMQP needs a message_id", path="/properties/message_id", rule=Rule.MESSAGE_ID
+        )
     return codec.read_message_id(arrival.message_id)

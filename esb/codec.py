@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from esb.errors import RequestInvalid, RequestMalformed, RequestTooLarge
+from esb.errors import RequestInvalid, RequestMalformed, RequestTooLarge, Rule
 from esb.model import MessageId, Reply, Request
 
 MAX_DEPTH = 32
@@ -28,6 +28,17 @@ _MESSAGE_ID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA
 _VIOLATION = re.compile(r"(?P<what>.*?)(?: - at `(?P<where>[^`]*)`)?", re.DOTALL)
 _NAMED_FIELD = re.compile(r"Object (?:contains unknown|missing required) field `(?P<name>.*)`", re.DOTALL)
 _STEP = re.compile(r"\.(?P<name>[^.\[\]]+)|\[(?P<index>[^\]]*)\]")
+_EXPECTED = re.compile(r"Expected `(?P<types>[^`]*)`")
+_JSON_NAMES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
+_RULES = {
+    "Object missing required field": Rule.REQUIRED,
+    "Object contains unknown field": Rule.UNKNOWN,
+    "Invalid RFC3339": Rule.TIME,
+    "a number out of range": Rule.NUMBER,
+    "Integer value out of range": Rule.NUMBER,
+    "Number out of range": Rule.NUMBER,
+}
+"""How msgspec's sentences begin, and ours from its hooks."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 
 
@@ -47,7 +58,7 @@ def decode(body: bytes, max_bytes: int) -> Request:
     request = _typed(body)
     _refuse_duplicate_names(body)
     if request.expires_at is not None and request.expires_at.tzinfo is None:
-        raise RequestInvalid("a time without an offset", path="/expires_at")
+        raise RequestInvalid("a time without an offset", path="/expires_at", rule=Rule.TIME)
     if b"[" in body or body.count(b"{") > MAX_DEPTH:
         _refuse_depth(request.parameters)
     # JSON has no raw control characters: without an escape there is none to find.
@@ -86,7 +97,7 @@ def read_message_id(text: str) -> MessageId:
         RequestInvalid: not a UUID.
     """
     if _MESSAGE_ID.fullmatch(text) is None:
-        raise RequestInvalid("the message id is not a UUID", path="/headers/message-id")
+        raise RequestInvalid("the message id is not a UUID", path="/headers/message-id", rule=Rule.MESSAGE_ID)
     return MessageId(text.lower())
 
 
@@ -115,7 +126,17 @@ def _invalid(violation: str) -> RequestInvalid:
         steps.append(named["name"])
         what = what.partition(" `")[0]
     pointer = "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
-    return RequestInvalid(what, path=pointer[:_MAX_POINTER])
+    rule, limit = _rule_of(what)
+    return RequestInvalid(what, path=pointer[:_MAX_POINTER], rule=rule, limit=limit)
+
+
+def _rule_of(what: str) -> tuple[Rule | None, str | None]:
+    expected = _EXPECTED.match(what)
+    if expected and "datetime" in expected["types"]:
+        return Rule.TIME, None
+    if expected:
+        return Rule.TYPE, " | ".join(_JSON_NAMES.get(name, name) for name in expected["types"].split(" | "))
+    return next((rule for words, rule in _RULES.items() if what.startswith(words)), None), None
 
 
 def _refuse_duplicate_names(body: bytes) -> None:
@@ -155,7 +176,7 @@ def _members(value: Any) -> Iterator[Any]:
 def _refuse_control_characters(request: Request) -> None:
     for pointer, text in _texts(msgspec.to_builtins(request), ""):
         if _CONTROL.search(text):
-            raise RequestInvalid("a control character", path=pointer[:_MAX_POINTER])
+            raise RequestInvalid("a control character", path=pointer[:_MAX_POINTER], rule=Rule.CONTROL_CHARACTER)
 
 
 def _texts(value: Any, pointer: str) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,33 @@ alone. No message quotes a payload or an unmasked identifier.
 
 from __future__ import annotations
 
+import enum
+
+
+class Rule(enum.StrEnum):
+    """Which kind of rule a value broke; `esb/rule_texts.py` has the sentence for each."""
+
+    REQUIRED = "required"
+    UNKNOWN = "unknown"
+    TYPE = "type"
+    CHOICE = "choice"
+    FORM = "form"
+    FIN = "fin"
+    TIME = "time"
+    TOO_SHORT = "too-short"
+    TOO_LONG = "too-long"
+    TOO_SMALL = "too-small"
+    TOO_LARGE = "too-large"
+    DIGITS = "digits"
+    NUMBER = "number"
+    TOO_FEW = "too-few"
+    TOO_MANY = "too-many"
+    TWICE = "twice"
+    CONTROL_CHARACTER = "control-character"
+    MESSAGE_ID = "message-id"
+    HEADER = "header"
+    QUERY = "query"
+
 
 class EsbError(Exception):
     """The root of the bus's own errors."""
@@ -66,6 +93,14 @@ class RouteUnknown(Refused):
 
 class RequestInvalid(Refused):
     """The request does not fit the route's schema; `path` says where."""
+
+    def __init__(
+        self, reason: str, *, path: str | None = None, rule: Rule | None = None, limit: str | None = None
+    ) -> None:
+        """`limit`: what the rule allows, in the schema's words; never anything that was sent."""
+        super().__init__(reason, path=path)
+        self.rule = rule
+        self.limit = limit
 
 
 class RequestMalformed(Refused):
@@ -168,6 +203,14 @@ class RequestUnencodable(AgencyError):
 
 class ContractViolation(EsbError):
     """A document does not fit its contract; `path` is a slash-separated element path, adapters map it to their side."""
+
+    def __init__(
+        self, reason: str, *, path: str | None = None, rule: Rule | None = None, limit: str | None = None
+    ) -> None:
+        """`rule` and `limit` where the kind of violation is known, as in `RequestInvalid`."""
+        super().__init__(reason, path=path)
+        self.rule = rule
+        self.limit = limit
 
 
 # --- the bus's own limits --------------------------------------------------------------------------------

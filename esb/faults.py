@@ -14,6 +14,7 @@ import msgspec
 
 from esb import errors
 from esb.model import Advice, Fault, Status, Text
+from esb.rule_texts import text_of
 from security import errors as security_errors
 
 
@@ -62,9 +63,10 @@ def policy_of(error: BaseException) -> Policy:
 def fault_of(error: BaseException) -> Fault:
     """What the caller is told about `error`: facts from the exception, words and advice from the table."""
     policy = policy_of(error)
+    text = text_of(error) if isinstance(error, errors.RequestInvalid) else None
     return Fault(
         code=policy.code,
-        message=policy.text,
+        message=text or policy.text,
         advice=policy.advice,
         path=getattr(error, "path", None),
         agency=getattr(error, "agency", None),

@@ -11,7 +11,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from esb.errors import ContractViolation
+from esb.errors import ContractViolation, Rule
 
 _REASONS = {
     "minLength": "is too short",
@@ -31,6 +31,32 @@ _REASONS = {
     "propertyNames": "has a field whose name is not allowed",
     "const": "is not the one allowed value",
 }
+
+_RULES = {
+    "required": Rule.REQUIRED,
+    "additionalProperties": Rule.UNKNOWN,
+    "unevaluatedProperties": Rule.UNKNOWN,
+    "falseSchema": Rule.UNKNOWN,
+    "propertyNames": Rule.UNKNOWN,
+    "type": Rule.TYPE,
+    "enum": Rule.CHOICE,
+    "const": Rule.CHOICE,
+    "pattern": Rule.FORM,
+    "format": Rule.FORM,
+    "minLength": Rule.TOO_SHORT,
+    "maxLength": Rule.TOO_LONG,
+    "minimum": Rule.TOO_SMALL,
+    "exclusiveMinimum": Rule.TOO_SMALL,
+    "maximum": Rule.TOO_LARGE,
+    "exclusiveMaximum": Rule.TOO_LARGE,
+    "multipleOf": Rule.DIGITS,
+    "minItems": Rule.TOO_FEW,
+    "minProperties": Rule.TOO_FEW,
+    "maxItems": Rule.TOO_MANY,
+    "maxProperties": Rule.TOO_MANY,
+    "uniqueItems": Rule.TWICE,
+}
+_COMPARISONS = {"minimum": "≥ ", "exclusiveMinimum": "> ", "maximum": "≤ ", "exclusiveMaximum": "< "}
 
 
 class JsonValidator:
@@ -61,7 +87,8 @@ def _violation(error: jsonschema_rs.ValidationError) -> ContractViolation:
     error = _innermost(error)
     steps = [*error.instance_path, *_named_field(error)]
     pointer = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
-    return ContractViolation(_reason(error), path=pointer or None)
+    rule = _RULES.get(error.kind.name)
+    return ContractViolation(_reason(error), path=pointer or None, rule=rule, limit=_limit(error))
 
 
 def _innermost(error: jsonschema_rs.ValidationError) -> jsonschema_rs.ValidationError:
@@ -92,3 +119,17 @@ def _reason(error: jsonschema_rs.ValidationError) -> str:
     if keyword == "enum":
         return f"is not one of {', '.join(str(option) for option in details['options'])}"
     return _REASONS.get(keyword, "does not fit the schema")
+
+
+def _limit(error: jsonschema_rs.ValidationError) -> str | None:
+    """What the schema allows, for the sentence that the caller reads."""
+    keyword, details = error.kind.name, error.kind.as_dict()
+    if keyword == "type":
+        return " | ".join(details["types"])
+    if keyword == "enum":
+        return ", ".join("null" if option is None else str(option) for option in details["options"])
+    told = next(
+        (details[name] for name in ("limit", "pattern", "format", "multiple_of", "expected_value") if name in details),
+        None,
+    )
+    return None if told is None else _COMPARISONS.get(keyword, "") + str(told)

@@ -21,6 +21,7 @@ from esb.errors import (
     RequestInvalid,
     RequestMalformed,
     RouteUnknown,
+    Rule,
     SettingInvalid,
 )
 from esb.inbound import http_headers as headers_of
@@ -186,7 +187,7 @@ class HttpDoor:
     async def _ask(self, request: web.BaseRequest, route: str, query: str) -> web.Response:
         headers = request.headers
         if query:
-            raise RequestInvalid("this call has no query parameters", path="/query")
+            raise RequestInvalid("this call has no query parameters", path="/query", rule=Rule.QUERY, limit="-")
         headers_of.require_json(headers.get("Content-Type"), headers.get("Content-Encoding"))
         headers_of.require_json_accepted(headers.get("Accept"))
         preferences = _preferences(request)

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 
 from esb.codec import read_message_id
-from esb.errors import ContentTypeUnsupported, ReplyTypeUnsupported, RequestInvalid
+from esb.errors import ContentTypeUnsupported, ReplyTypeUnsupported, RequestInvalid, Rule
 
 MAX_WAIT_S = 60
 """Longer waits are cut to this: connections through load balancers rarely live longer without a byte."""
@@ -57,7 +57,7 @@ def read_preferences(header: str | None) -> Preferences:
         if preference == "respond-async":
             asynchronous = True
         elif preference.partition("=")[0].rstrip() == "wait":
-            wait_s = _seconds(_WAIT.fullmatch(preference), "/headers/prefer")
+            wait_s = _seconds(_WAIT.fullmatch(preference))
     if wait_s is not None:
         return Preferences(wait_s=wait_s, applied=f"wait={wait_s}")
     return Preferences(asynchronous=True, applied="respond-async") if asynchronous else NO_PREFERENCES
@@ -73,14 +73,14 @@ def read_bearer(header: str | None) -> str | None:
         return None
     match = _BEARER.fullmatch(header)
     if match is None:
-        raise RequestInvalid("Authorization must read: Bearer <token>", path="/headers/authorization")
+        raise _header_invalid("authorization", "Bearer <token>")
     return match[1]
 
 
 def read_signature(header: str | None) -> str | None:
     """`ESB-Signature`, unproven: printable ASCII. Raises RequestInvalid."""
     if header is not None and _SIGNATURE.fullmatch(header) is None:
-        raise RequestInvalid("not a detached signature", path="/headers/esb-signature")
+        raise _header_invalid("esb-signature", "detached JWS (RFC 7515, RFC 7797)")
     return header
 
 
@@ -92,7 +92,7 @@ def read_id(header: str | None) -> str | None:
 def read_correlation_id(header: str | None) -> str | None:
     """`Correlation-Id`: up to 128 printable ASCII characters without spaces. Raises RequestInvalid."""
     if header is not None and _CORRELATION_ID.fullmatch(header) is None:
-        raise RequestInvalid("the correlation id is not 1 to 128 printable characters", path="/headers/correlation-id")
+        raise _header_invalid("correlation-id", "1..128 ASCII")
     return header
 
 
@@ -137,26 +137,26 @@ def read_query(query: str, *, bounds: Mapping[str, tuple[int, int]]) -> dict[str
     """
     values = {name: default for name, (default, _) in bounds.items()}
     seen: set[str] = set()
-    for name, text in _pairs(query) if query else ():
+    for name, text in _pairs(query, bounds) if query else ():
         if name not in bounds or name in seen:
-            raise RequestInvalid("an unknown or repeated query parameter", path=f"/query/{name[:40]}")
+            raise _query_invalid(f"/query/{name[:40]}", bounds)
         if not (text.isascii() and text.isdigit() and len(text) <= 9):  # noqa: PLR2004 - keeps int() small
-            raise RequestInvalid("not a whole number", path=f"/query/{name}")
+            raise _query_invalid(f"/query/{name}", bounds)
         seen.add(name)
         values[name] = min(int(text), bounds[name][1])
     return values
 
 
-def _pairs(query: str) -> list[tuple[str, str]]:
+def _pairs(query: str, bounds: Mapping[str, tuple[int, int]]) -> list[tuple[str, str]]:
     try:
         return parse_qsl(query, keep_blank_values=True, strict_parsing=True, max_num_fields=_MAX_QUERY_FIELDS)
     except ValueError as error:
-        raise RequestInvalid("the query is not name=value pairs", path="/query") from error
+        raise _query_invalid("/query", bounds) from error
 
 
-def _seconds(match: re.Match[str] | None, path: str) -> int:
+def _seconds(match: re.Match[str] | None) -> int:
     if match is None:
-        raise RequestInvalid("wait is not a whole number of seconds", path=path)
+        raise _header_invalid("prefer", "wait=5")
     return min(int(match[1]), MAX_WAIT_S)
 
 
@@ -167,3 +167,16 @@ def _is_json(content_type: str | None) -> bool:
 def _says_never(parameter: str) -> bool:
     name, _, weight = parameter.replace(" ", "").partition("=")
     return name == "q" and weight.rstrip("0") in {"", "0.", "."}
+
+
+def _header_invalid(name: str, expected: str) -> RequestInvalid:
+    return RequestInvalid(
+        f"the header {name} does not read {expected}", path=f"/headers/{name}", rule=Rule.HEADER, limit=expected
+    )
+
+
+def _query_invalid(path: str, bounds: Mapping[str, tuple[int, int]]) -> RequestInvalid:
+    known = ", ".join(f"{name}=0..{largest}" for name, (_, largest) in bounds.items()) or "-"
+    return RequestInvalid(
+        "a query parameter that is unknown, repeated or no number", path=path, rule=Rule.QUERY, limit=known
+    )

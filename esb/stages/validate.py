@@ -14,6 +14,7 @@ from esb.errors import (
     Expired,
     NotPermitted,
     RequestInvalid,
+    Rule,
 )
 from esb.model import Request
 from esb.ports import Arrival, StoredExchange
@@ -104,7 +105,18 @@ def _require_schema(route: Route, document: dict[str, Any]) -> None:
     try:
         route.validator.validate(document)
     except ContractViolation as error:
-        raise RequestInvalid(error.reason, path=error.path) from error
+        rule = Rule.FIN if _is_about_a_fin(error, document) else error.rule
+        raise RequestInvalid(error.reason, path=error.path, rule=rule, limit=error.limit) from error
+
+
+def _is_about_a_fin(error: ContractViolation, document: dict[str, Any]) -> bool:
+    if error.rule not in _MISWRITTEN:
+        return False
+    person = {"/subject/value": "subject", "/user/value": "user"}.get(error.path or "")
+    return person is not None and document[person]["scheme"] == "FIN"
+
+
+_MISWRITTEN = frozenset({Rule.FORM, Rule.TOO_SHORT, Rule.TOO_LONG})
 
 
 def _require_strength(route: Route, request: Request) -> None:

@@ -20,7 +20,7 @@ LAYERS = ("security", "esb", "adapters", "cli")
 ESB_LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
     frozenset({"model"}),
-    frozenset({"settings", "ports", "faults", "contracts", "routes", "telemetry", "codec"}),
+    frozenset({"settings", "ports", "faults", "rule_texts", "contracts", "routes", "telemetry", "codec"}),
     frozenset({"resilience", "journal", "amqp"}),
     frozenset({"stages"}),
     frozenset({"pipeline"}),
