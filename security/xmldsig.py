@@ -151,7 +151,7 @@ def _reference(element: Element) -> Reference:
         raise SignatureInvalid("reference needs exactly one transform")
     # Children would be canonicalised before the signature is checked, each at the cost of its namespaces.
     if _algorithm_of(digest_method, ds("DigestMethod")) != SHA256 or len(digest_method) or len(digest_value):
-        raise SignatureInvalid("digest method is outside the profile")
+        raise SignatureInvalid("digest is outside the profile")
     return Reference(
         target_id=uri[1:],
         inclusive_prefixes=_exclusive_prefixes(transforms[0], ds("Transform")),

@@ -26,6 +26,8 @@ EXTERNAL = b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hostname">]><a>&x;</a>'
         "<a/>".encode("utf-16"),
         "<a/>".encode("utf-16-le"),
         "<a/>".encode("utf-16-be"),
+        '<?xml version="1.0"?><a/>'.encode("utf-16-le"),
+        '<?xml version="1.0"?><a/>'.encode("utf-16-be"),
         "<a/>".encode("utf-32"),
         "<a/>".encode("utf-32-be"),
         "<a/>".encode("cp500"),
