@@ -24,7 +24,7 @@ import typer
 from esb import client, operations
 from esb.client import PortalClient
 from esb.commands.ask import print_answer
-from esb.commands.shell import PROBLEMS, DependencyDown, out, run, shell_of
+from esb.commands.shell import PROBLEMS, DependencyDown, heading, out, run, shell_of
 from esb.model import JsonObject
 from esb.settings import Settings, as_environment
 from esb.telemetry.logging import EXCHANGE_STAGES, MESSAGE_ANSWERED
@@ -88,11 +88,11 @@ def demo(
         environment="simulated",
         log_level="debug",
     )
-    out.rule("[bold]keys and callers[/]", align="left")
+    heading("keys and callers")
     make_keys(settings)
     with contextlib.ExitStack() as stack:
         agencies = _agencies(settings)
-        out.rule("[bold]processes[/]", align="left")
+        heading("processes")
         endpoints = {name: stack.enter_context(simulated(settings, name)) for name in agencies}
         settings = msgspec.structs.replace(settings, endpoints=endpoints)
         url = stack.enter_context(serving(settings))
@@ -140,7 +140,7 @@ def _ask_all(settings: Settings, url: str) -> bool:
     portal = PortalClient(url, caller=CALLER, key=key, audience=settings.audience)
     good = True
     for number, question in enumerate(QUESTIONS, 1):
-        out.rule(f"[bold]{number}. {question.shows}[/]", align="left")
+        heading(f"{number}. {question.shows}")
         good &= _ask(portal, question)
         _print_stages(Path(settings.home))
     return good
@@ -207,7 +207,7 @@ def _print_stages(home: Path) -> None:
 
 
 def _verify(settings: Settings) -> bool:
-    out.rule("[bold]journal[/]", align="left")
+    heading("journal")
     report = run(operations.verify_journal(settings))
     for problem in report.problems:
         out.print(f"  {problem}", markup=False)
@@ -221,7 +221,7 @@ def _say_how_to_ask(settings: Settings, url: str, elapsed_s: float) -> None:
         '{"subject":{"scheme":"FIN","value":"7TESTX1"},"purpose":"VEMTAS application","legal_basis":"decree 477/2015"}'
     )
     environment = f"ESB_HOME={settings.home} ESB_HTTP={settings.http}"
-    out.rule("[bold]running[/]", align="left")
+    heading("running")
     out.print(f"ready after {elapsed_s:.0f} s. Paste this into another terminal, in this folder:\n", markup=False)
     out.print(
         f"curl -s {url}/v1/routes/person.identity \\\n"

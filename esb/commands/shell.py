@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
+HEADING_WIDTH = 74
 PIPE_WIDTH = 240
 """What a table may take where nobody has a terminal of a certain width."""
 
@@ -118,6 +119,11 @@ def fail(reason: str, *, code: int = PROBLEMS) -> NoReturn:
     """One line on standard error, then the end."""
     err.print(f"esb: {reason}", markup=False)
     sys.exit(code)
+
+
+def heading(text: str) -> None:
+    """A line that begins a new part of a long output."""
+    out.print(f"\n── {text} " + "─" * max(3, HEADING_WIDTH - len(text)), style="bold", markup=False)
 
 
 def print_json(value: Any) -> None:
