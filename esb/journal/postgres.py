@@ -6,6 +6,7 @@ call of `write_batch`, so one round trip and one fsync; a commit that must read 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import time
@@ -29,6 +30,9 @@ READERS = 4
 
 FIRST_RETRY_S = 0.05
 LAST_RETRY_S = 2.0
+
+OWNER_ATTEMPTS = 10
+OWNER_RETRY_S = 0.1
 
 _ASSUMPTION_FAILED = "ES001"
 _MIGRATION_LOCK = 4_851_023_971
@@ -63,6 +67,17 @@ class PostgresStore:
     async def open(self) -> None:
         """Connect and migrate."""
         await self._connected()
+        if self._readers is None:
+            # Connects when the first reader comes.
+            self._readers = await asyncpg.create_pool(
+                self._url,
+                min_size=0,
+                max_size=READERS,
+                reset=_leave,
+                timeout=CONNECT_TIMEOUT_S,
+                command_timeout=STATEMENT_TIMEOUT_S,
+                server_settings={"search_path": "journal", "application_name": f"{self._name} reads"},
+            )
 
     async def own(self) -> None:
         """Lock the owner name, for as long as this connection lasts."""
@@ -106,17 +121,9 @@ class PostgresStore:
 
     async def select(self, query: str, *values: Value) -> Sequence[Sequence[Any]]:
         """Rows, through the pool."""
+        if self._readers is None:
+            raise JournalUnavailable("PostgreSQL: not open")
         try:
-            if self._readers is None:
-                self._readers = await asyncpg.create_pool(
-                    self._url,
-                    min_size=0,
-                    max_size=READERS,
-                    reset=_leave,
-                    timeout=CONNECT_TIMEOUT_S,
-                    command_timeout=STATEMENT_TIMEOUT_S,
-                    server_settings={"search_path": "journal", "application_name": f"{self._name} reads"},
-                )
             rows: Sequence[Sequence[Any]] = await self._readers.fetch(query, *values)
         except _UNAVAILABLE as error:
             raise JournalUnavailable(_reason(error)) from error
@@ -166,8 +173,11 @@ class PostgresStore:
     async def _lock_owner(self, connection: asyncpg.Connection) -> None:
         # A lock of the session: it cannot outlive the last transaction of the process that holds it.
         key = int.from_bytes(hashlib.sha256(f"esb-journal {self._owner}".encode()).digest()[:8], "big", signed=True)
-        if await connection.fetchval("SELECT pg_try_advisory_lock($1)", key):
-            return
+        for _ in range(OWNER_ATTEMPTS):
+            if await connection.fetchval("SELECT pg_try_advisory_lock($1)", key):
+                return
+            # The server may not have noticed yet that the process before us has died.
+            await asyncio.sleep(OWNER_RETRY_S)
         high, low = (key >> 32) & 0xFFFFFFFF, key & 0xFFFFFFFF
         holder = await connection.fetchval(
             "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) "
