@@ -27,7 +27,7 @@ from esb.commands.ask import print_answer
 from esb.commands.shell import PROBLEMS, DependencyDown, heading, out, run, shell_of
 from esb.model import JsonObject
 from esb.settings import Settings, as_environment
-from esb.telemetry.logging import EXCHANGE_STAGES, MESSAGE_ANSWERED
+from esb.telemetry.logging import EXCHANGE_STAGES, MESSAGE_ANSWERED, MESSAGE_RECEIVED
 from security.keys import Algorithm
 
 START_TIMEOUT_S = 60.0
@@ -180,30 +180,32 @@ class _Line(msgspec.Struct):
     elapsed_ms: float = 0
 
 
-_shown: set[bytes] = set()
-
-
 def _print_stages(home: Path) -> None:
     """What happened on the way, from the bus's own log: it runs with log level debug here."""
-    for text in (home / "logs" / "serve.log").read_bytes().splitlines():
-        if text in _shown or not text.startswith(b"{"):
-            continue
-        _shown.add(text)
-        line = msgspec.json.decode(text, type=_Line)
+    lines = [_decoded(text) for text in (home / "logs" / "serve.log").read_bytes().splitlines()[_seen["lines"] :]]
+    _seen["lines"] += len(lines)
+    events = {line.event for line in lines}
+    accepted = MESSAGE_RECEIVED in events
+    steps = "authenticate → authorise → validate → journal RECEIVED" if accepted else "refused before anything ran"
+    out.print(f"  {steps}", markup=False, style="dim")
+    for line in lines:
         if line.event == EXCHANGE_STAGES:
             out.print(
-                f"  {line.agency}: translate {line.translate_ms} → sign {line.sign_ms} → call {line.call_ms}"
+                f"  → {line.agency}: translate {line.translate_ms} → sign {line.sign_ms} → call {line.call_ms}"
                 f" → verify {line.verify_ms} → normalise {line.normalise_ms} ms",
                 markup=False,
                 style="dim",
             )
-        elif line.event == MESSAGE_ANSWERED:
-            out.print(
-                f"  bus: authenticate → authorise → validate → journal → … → journal → sign reply:"
-                f" {line.elapsed_ms} ms in all",
-                markup=False,
-                style="dim",
-            )
+    whole_ms = next((line.elapsed_ms for line in lines if line.event == MESSAGE_ANSWERED), 0.0)
+    ending = "→ sign reply → journal COMPLETED" if EXCHANGE_STAGES in events else "→ journal → signed answer"
+    out.print(f"  {ending}: answered after {whole_ms} ms", markup=False, style="dim")
+
+
+_seen = {"lines": 0}
+
+
+def _decoded(text: bytes) -> _Line:
+    return msgspec.json.decode(text, type=_Line) if text.startswith(b"{") else _Line(event="")
 
 
 def _verify(settings: Settings) -> bool:
