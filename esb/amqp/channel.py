@@ -47,6 +47,11 @@ class Connection(AsyncioConnection):  # type: ignore[misc]
                 raise
             return _bare_header(self._frame_buffer)
 
+    def abort(self) -> None:
+        """Drop the socket without a goodbye, for a broker that does not answer one."""
+        if not self.is_closed:
+            self._terminate_stream(pika.exceptions.StreamLostError("the broker did not answer the close"))
+
 
 def _bare_header(data: bytes) -> tuple[int, frame.Header]:
     _, channel_number, size = struct.unpack_from(">BHL", data)
@@ -149,6 +154,12 @@ class Channel:
             self._raw.close()
         # A broker that no longer answers must not hold up a shutdown.
         await asyncio.wait({self.closed}, timeout=CLOSE_TIMEOUT_S)
+
+    def abandon(self, reason: str) -> None:
+        """End the channel here and now, whether the broker answers or not."""
+        if self.is_open:
+            self._raw.close()
+        settle(self.closed, reason)
 
     async def _ask(self, method: Callable[..., Any], **arguments: Any) -> Any:
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()

@@ -257,3 +257,6 @@ async def _close(connection: Connection, lost: asyncio.Future[str]) -> None:
         connection.close()
     # A broker that no longer answers must not hold up a shutdown.
     await asyncio.wait({lost}, timeout=CLOSE_TIMEOUT_S)
+    if not lost.done():
+        connection.abort()
+        await asyncio.wait({lost}, timeout=CLOSE_TIMEOUT_S)

@@ -19,7 +19,7 @@ from esb.errors import BrokerUnavailable, PublishUnconfirmed
 from esb.ports import Outgoing
 
 WINDOW = 100
-CONFIRM_TIMEOUT_S = 30.0
+CONFIRM_TIMEOUT_S = 10.0
 PERSISTENT = 2
 
 
@@ -56,7 +56,7 @@ class Publisher:
     async def start(self) -> None:
         """Open the channel in the background and keep it open."""
         self._kept = self._broker.keep_channel(self._begin, name="publisher")
-        self._watch = asyncio.create_task(self._give_up_on_old(), name="publisher")
+        self._watch = asyncio.create_task(self._watch_confirms(), name="publisher")
 
     async def stop(self) -> None:
         """Close the channel; whatever is still outstanding is unconfirmed. Idempotent."""
@@ -195,11 +195,17 @@ class Publisher:
         for tag in list(self._outstanding):
             self._settle(tag, taken=False)
 
-    async def _give_up_on_old(self) -> None:
-        """A confirm that does not come must not hold its place in the window for ever."""
+    async def _watch_confirms(self) -> None:
+        """Abandon a channel that does not confirm, and so fail what is outstanding on it.
+
+        A quorum queue that has no leader (a broker that is just starting, a lost majority) drops what it is sent,
+        and RabbitMQ then never confirms it on that channel; on a new one the next try gets through.
+        """
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._confirm_timeout_s / 4)
-            oldest_s = loop.time() - self._confirm_timeout_s
-            for tag in [tag for tag, sent in self._outstanding.items() if sent.sent_at_s < oldest_s]:
-                self._settle(tag, taken=False)
+            oldest = next(iter(self._outstanding.values()), None)
+            if oldest is None or loop.time() - oldest.sent_at_s < self._confirm_timeout_s:
+                continue
+            if self._kept is not None and self._kept.channel is not None:
+                self._kept.channel.abandon("the broker does not confirm")

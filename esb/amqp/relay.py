@@ -10,28 +10,45 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import Protocol
 
 from esb.amqp.pauses import pauses_s
 from esb.amqp.publisher import Outcome, Publisher
 from esb.errors import JournalUnavailable
-from esb.ports import Journal, PendingOutgoing
+from esb.ports import PendingOutgoing
 from esb.telemetry.logging import BUS_DEFECT, OUTBOX_RETURNED, Logger
 
 BATCH = 100
 LEASE_S = 60.0
-"""Longer than the publisher waits for a confirm, so that no second relay sends what this one is still sending."""
+"""Much longer than the publisher waits for a confirm, so that no second relay sends what this one still tries."""
 
 LOOK_AGAIN_S = 1.0
+
+
+class Outbox(Protocol):
+    """The three methods of `esb.ports.Journal` that the relay needs; each may raise JournalUnavailable."""
+
+    async def pending_outgoing(self, *, limit: int, lease_s: float) -> Sequence[PendingOutgoing]:
+        """Oldest rows that no relay holds, leased to this one."""
+        ...
+
+    async def outgoing_published(self, outbox_ids: Sequence[int]) -> None:
+        """They never come again."""
+        ...
+
+    async def outgoing_returned(self, outbox_id: int) -> None:
+        """The broker has no queue for it: the journal knows where else it goes."""
+        ...
 
 
 class Relay:
     """One loop between one journal and one publisher. Rows are never lost: until marked, they stay in the outbox."""
 
     def __init__(
-        self, journal: Journal, publisher: Publisher, *, log: Logger, look_again_s: float = LOOK_AGAIN_S
+        self, outbox: Outbox, publisher: Publisher, *, log: Logger, look_again_s: float = LOOK_AGAIN_S
     ) -> None:
         """`look_again_s`: how often to look without being woken, for what other workers left behind."""
-        self._journal = journal
+        self._outbox = outbox
         self._publisher = publisher
         self._log = log
         self._look_again_s = look_again_s
@@ -113,17 +130,17 @@ class Relay:
             return held
         # A lapsed lease may be another relay's by now: those rows come back from the journal if they still wait.
         self._held_until_s = loop.time() + LEASE_S
-        return await self._journal.pending_outgoing(limit=BATCH, lease_s=LEASE_S)
+        return await self._outbox.pending_outgoing(limit=BATCH, lease_s=LEASE_S)
 
     async def _record(self, rows: Sequence[PendingOutgoing], outcomes: Sequence[Outcome]) -> None:
         published = [r.outbox_id for r, o in zip(rows, outcomes, strict=True) if o is Outcome.CONFIRMED]
         returned = [r for r, o in zip(rows, outcomes, strict=True) if o is Outcome.RETURNED]
         if published:
-            await _until_recorded(partial(self._journal.outgoing_published, published))
+            await _until_recorded(partial(self._outbox.outgoing_published, published))
             self.published += len(published)
         for row in returned:
             self._log.debug(OUTBOX_RETURNED, message_id=row.message.message_id, queue=row.message.routing_key)
-            await _until_recorded(partial(self._journal.outgoing_returned, row.outbox_id))
+            await _until_recorded(partial(self._outbox.outgoing_returned, row.outbox_id))
             self.returned += 1
 
 

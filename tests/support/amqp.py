@@ -42,7 +42,7 @@ async def connected(url: str, *, wanted: Topology | None = None) -> AsyncIterato
 
 
 @asynccontextmanager
-async def publishing(broker: Broker, *, window: int = 100, confirm_timeout_s: float = 30.0) -> AsyncIterator[Publisher]:
+async def publishing(broker: Broker, *, window: int = 100, confirm_timeout_s: float = 10.0) -> AsyncIterator[Publisher]:
     """A publisher that is ready."""
     publisher = Publisher(broker, window=window, confirm_timeout_s=confirm_timeout_s)
     await publisher.start()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import os
 import secrets
@@ -24,6 +25,7 @@ from typing import Any
 
 import msgspec
 import pika
+import pika.exceptions
 import pytest
 
 SCRIPTS = Path("/usr/lib/rabbitmq/bin")
@@ -81,6 +83,16 @@ class RabbitNode:
     def kill(self) -> None:
         """Take the process away without any goodbye, as a power cut would."""
         self._end(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """Let the broker keep its connections and say nothing any more, as a hung disk would."""
+        assert self._server is not None
+        os.killpg(self._server.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """End `freeze`."""
+        assert self._server is not None
+        os.killpg(self._server.pid, signal.SIGCONT)
 
     def stop(self) -> None:
         """Let the broker close its connections and files."""
@@ -233,7 +245,8 @@ class Client:
 
     def close(self) -> None:
         """Say goodbye if the broker still listens."""
-        if self._connection.is_open:
+        # A broker that was killed under the connection is noticed only now; closing then fails, which ends it too.
+        with contextlib.suppress(pika.exceptions.AMQPError):
             self._connection.close()
 
 
