@@ -335,6 +335,7 @@ def _load_certified(path: Path) -> VerifyingKey:
 
 
 def load_public(path: Path) -> VerifyingKey:
+    """The public key of `<kid>.pub.pem`. Raises KeyUnavailable."""
     try:
         public = serialization.load_pem_public_key(path.read_bytes())
     except OSError as error:
