@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from esb.errors import RequestMalformed
+from esb.errors import JournalTampered, RequestMalformed
 from esb.model import CallerName, MessageId, RouteId, Status
 from esb.ports import Channel, Completion, ReceivedExchange, Refusal
 
@@ -85,8 +85,15 @@ def encode(content: Content) -> bytes:
 
 
 def decode(content: bytes) -> Content:
-    """The facts of a record. Raises msgspec.MsgspecError when the bytes are not a record's content."""
-    return _DECODER.decode(content)
+    """The facts of a record.
+
+    Raises:
+        JournalTampered: the bytes are not a record's content; the bus never wrote them.
+    """
+    try:
+        return _DECODER.decode(content)
+    except msgspec.MsgspecError as error:
+        raise JournalTampered("a stored record cannot be read") from error
 
 
 def of_request(exchange: ReceivedExchange, *, kind: Kind, at: datetime, reason: str | None = None) -> bytes:

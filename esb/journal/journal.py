@@ -244,6 +244,10 @@ class GroupCommitJournal:
         """All records of one exchange, in the order they were written."""
         return tuple(_record(row) for row in await self._select(queries.RECORDS_OF, message_id, caller))
 
+    async def records_about(self, message_id: MessageId) -> Sequence[JournalRecord]:
+        """All records with this id, whoever sent it, refusals of nobody known among them."""
+        return tuple(_record(row) for row in await self._select(queries.RECORDS_ABOUT, message_id))
+
     async def records(self, *, chain: str | None = None) -> AsyncIterator[JournalRecord]:
         """Every record of a chain, or of all, a page at a time."""
         chains = [row[0] for row in await self._select(queries.CHAINS)] if chain is None else [chain]

@@ -78,10 +78,11 @@ class ReleaseOwnLeases(msgspec.Struct, frozen=True, kw_only=True):
 
 def _lease(draft: Draft, row: ExchangeRow, *, until_us: int) -> StoredExchange:
     leased = row._replace(lease_owner=draft.owner, due_us=until_us, attempts=row.attempts + 1)
+    stored = stored_exchange(leased)
     draft.put(leased)
     if row.lease_owner is not None:
         draft.record(Kind.RECLAIMED, row.key, _reclaimed(row, draft.now_us), draft.now_us)
-    return stored_exchange(leased)
+    return stored
 
 
 def _reclaimed(row: ExchangeRow, now_us: int) -> bytes:

@@ -244,7 +244,8 @@ class Postpone(msgspec.Struct, frozen=True, kw_only=True):
         if stored is not None and _waits(stored, self.until_us):
             return
         row = _held(draft, self.key)
-        draft.put(row._replace(lease_owner=None, due_us=self.until_us))
+        # Only what is known to have had no effect is postponed, so a call that was begun is forgotten with it.
+        draft.put(row._replace(lease_owner=None, due_us=self.until_us, call_begun=0))
         draft.record(Kind.POSTPONED, self.key, self.content, self.at_us)
         draft.send(self.outbox)
 

@@ -23,6 +23,8 @@ FIND_ANY = f"SELECT {EXCHANGE_COLUMNS} FROM exchanges WHERE message_id = $1 ORDE
 
 RECORDS_OF = f"SELECT {RECORD_COLUMNS} FROM records WHERE message_id = $1 AND caller = $2 ORDER BY id"
 
+RECORDS_ABOUT = f"SELECT {RECORD_COLUMNS} FROM records WHERE message_id = $1 ORDER BY id"
+
 # A plain DISTINCT would read the whole table; this hops from chain to chain along the primary key.
 CHAINS = """
 WITH RECURSIVE hop(chain) AS (

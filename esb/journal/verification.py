@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from esb.errors import JournalTampered
 from esb.journal import anchors, queries
 from esb.journal import content as contents
 from esb.journal.content import Content, Kind
@@ -231,7 +232,7 @@ class _Verification:
         chain, seq, _, _, kind, content, caller, message_id, _ = row
         try:
             facts = contents.decode(content)
-        except msgspec.MsgspecError:
+        except JournalTampered:
             self._report(chain, seq, "content cannot be read")
             return
         if (facts.kind, facts.caller or "", facts.message_id) != (kind, caller, message_id):
@@ -251,10 +252,16 @@ class _Verification:
         after = ("", "")
         while page := await self._journal.select(queries.AUDIT_PAGE, *after, EXCHANGES_PER_PAGE):
             for (caller, message_id), rows in groupby(page, key=lambda row: (row[0], row[1])):
-                self._check_exchange(list(rows))
+                self._check_readable(list(rows))
                 after = (message_id, caller)
         for chain, seq, message_id in await self._journal.select(queries.ORPHANS):
             self._report(chain, seq, f"its exchange {message_id} was removed")
+
+    def _check_readable(self, rows: Sequence[Sequence[Any]]) -> None:
+        try:
+            self._check_exchange(rows)
+        except JournalTampered:
+            self._report(rows[0][9] or self._journal.owner, rows[0][10] or 0, f"exchange {rows[0][1]} cannot be read")
 
     def _check_exchange(self, rows: Sequence[Sequence[Any]]) -> None:
         _, message_id, route, state, status, received, outcome, body_sha256, reply_sha256 = rows[0][:9]

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from esb.errors import EsbError, JournalUnavailable
+from esb.errors import EsbError, JournalUnavailable, LeaseLost
 from esb.journal import queries
 from esb.journal.anchors import AnchorFile
 from esb.journal.draft import Draft, Needs, Plan, PlanStale, Snapshot
-from esb.journal.operations import Known, Operation, Receive
+from esb.journal.operations import BeginCall, Complete, Known, Operation, Park, Postpone, Receive
 from esb.journal.rows import ExchangeRow, Key, microseconds
 from esb.journal.store import Store
 from esb.ports import Clock
@@ -140,10 +140,11 @@ class ChainWriter:
                 self._leased[row.key] = row
             else:
                 self._leased.pop(row.key, None)
-        if self._unanswered:
-            for operation in batch:
-                if isinstance(operation, Receive):
-                    self._unanswered.pop(operation.row.key, None)
+        for operation, outcome in zip(batch, plan.outcomes, strict=True):
+            if isinstance(operation, Receive):
+                self._unanswered.pop(operation.row.key, None)
+            elif isinstance(outcome, LeaseLost) and isinstance(operation, BeginCall | Complete | Park | Postpone):
+                self._leased.pop(operation.key, None)
         self.claims_written += len(plan.claims)
         _forget_oldest(self._leased)
 

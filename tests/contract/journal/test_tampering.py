@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
+from esb.errors import JournalTampered
 from esb.journal import GroupCommitJournal, anchors
 from esb.journal.verification import VerificationReport, verify
 from security.hashchain import GENESIS, Head, link, next_checkpoint, to_line
 from security.keys import Algorithm, SigningKey, generate
-from tests.support.journal import START, JournalPlace, completion_of, refusal_of, request_of
+from tests.support.journal import PORTAL, START, JournalPlace, completion_of, refusal_of, request_of
 
 CHAIN = "node1/1"
 KEY = generate(Algorithm.ES256, START)
@@ -73,10 +74,10 @@ def overwrite_anchor(place: JournalPlace, head: Head) -> None:
 async def test_untouched_journal_has_no_problems(filled: GroupCommitJournal, place: JournalPlace) -> None:
     await filled.refuse(refusal_of("m-1", caller=None))
     await filled.receive(request_of(10), lease_s=30)
-    await filled.postpone("portal", request_of(10).message_id, until=START, reason="r")  # type: ignore[arg-type]
+    await filled.postpone(PORTAL, request_of(10).message_id, until=START, reason="r")
     await filled.claim_work(lease_s=30, limit=1)
-    await filled.park("portal", request_of(10).message_id, reason="r")  # type: ignore[arg-type]
-    await filled.replay("portal", request_of(10).message_id, operator="o", reason="r")  # type: ignore[arg-type]
+    await filled.park(PORTAL, request_of(10).message_id, reason="r")
+    await filled.replay(PORTAL, request_of(10).message_id, operator="o", reason="r")
     await filled.park_unreadable(request_of(11), reason="r")
     await filled.drop(completion_of(request_of(11)), operator="o", reason="r")
     await filled.park_unreadable(request_of(12), reason="r")
@@ -336,6 +337,31 @@ async def test_changed_exchange_is_found(
     (problem,) = await findings(filled, place)
     assert problem.startswith(f"{CHAIN} #")
     assert what in problem
+
+
+async def test_exchange_made_unreadable_together_with_its_record_is_found(
+    filled: GroupCommitJournal, place: JournalPlace
+) -> None:
+    await place.tamper("UPDATE records SET content = $1 WHERE seq = 3", b"{}")
+    await place.tamper("UPDATE exchanges SET received = $1 WHERE message_id = $2", b"{}", request_of(1).message_id)
+    found = await findings(filled, place)
+    assert f"{CHAIN} #3: content cannot be read" in found
+    assert f"{CHAIN} #3: exchange message-00001 cannot be read" in found
+
+
+async def test_exchange_made_unreadable_fails_its_own_reader_alone(
+    journal: GroupCommitJournal, place: JournalPlace
+) -> None:
+    for number in (1, 2):
+        await journal.receive(request_of(number), lease_s=None)
+    await place.tamper("UPDATE exchanges SET received = $1 WHERE message_id = $2", b"{}", request_of(1).message_id)
+    outcomes = await asyncio.gather(
+        journal.take_over(PORTAL, request_of(1).message_id, lease_s=30),
+        journal.take_over(PORTAL, request_of(2).message_id, lease_s=30),
+        return_exceptions=True,
+    )
+    assert isinstance(outcomes[0], JournalTampered)
+    assert getattr(outcomes[1], "request", None) == request_of(2)
 
 
 async def test_removed_exchange_is_found(filled: GroupCommitJournal, place: JournalPlace) -> None:
