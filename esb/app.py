@@ -141,6 +141,8 @@ class Worker:
             clock=utc_now,
             log=self._log,
             with_broker=bool(settings.broker_url),
+            later_tries_s=settings.later_tries_s,
+            lease_margin_s=settings.lease_margin_s,
             committed=self._committed,
         )
         self.bus = self._make_bus()
@@ -178,6 +180,7 @@ class Worker:
             metrics=self._metrics,
             log=self._log,
             max_in_flight=self.settings.max_in_flight,
+            lease_margin_s=self.settings.lease_margin_s,
             wake_dispatcher=self._wake_dispatcher,
             with_broker=bool(self.settings.broker_url),
         )

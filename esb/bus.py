@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -17,10 +17,14 @@ import msgspec
 from esb.answers import NO_ROUTE, Answers
 from esb.arrivals import received, refusal, require_own_reply_queue, unread, uuid_of
 from esb.errors import (
+    ContentTypeUnsupported,
+    Duplicate,
+    Expired,
     JournalUnavailable,
     MessageUnknown,
     Refused,
     RequestMalformed,
+    RequestTooLarge,
     Saturated,
 )
 from esb.exchanges import SWEEP_AFTER_S, Exchanges, Running
@@ -34,6 +38,7 @@ from esb.ports import (
     Clock,
     Credentials,
     Journal,
+    Outgoing,
     ReceivedExchange,
     State,
     StoredExchange,
@@ -53,11 +58,11 @@ from esb.telemetry.logging import (
 from esb.telemetry.metrics import Metrics
 from security.errors import SecurityError
 
-LEASE_MARGIN_S = 30.0
-"""How much longer than its deadline an exchange is leased: what signing, journaling and a slow disk may take."""
-
 LONGEST_WAIT_S = 60.0
 """What `Prefer: wait=N` may ask for at most."""
+
+EXPIRED_IN_QUEUE = "expired"
+"""What `Arrival.dead_letter` says of a message whose time to live was over before anybody took it."""
 
 POLL_S = 0.25
 """How often the journal is asked for a reply that another worker is making."""
@@ -77,10 +82,14 @@ class Bus:
         metrics: Metrics,
         log: Logger,
         max_in_flight: int,
+        lease_margin_s: float,
         wake_dispatcher: Callable[[], None],
         with_broker: bool,
     ) -> None:
-        """`wake_dispatcher` is told of every exchange that was accepted for later."""
+        """`wake_dispatcher` is told of every exchange that was accepted for later.
+
+        `lease_margin_s`: how much longer than its deadline an exchange is leased, for signing and a slow journal.
+        """
         self._pipeline = pipeline
         self._journal = journal
         self._exchanges = exchanges
@@ -89,6 +98,7 @@ class Bus:
         self._metrics = metrics
         self._log = log
         self._max_in_flight = max_in_flight
+        self._lease_margin_s = lease_margin_s
         self._wake_dispatcher = wake_dispatcher
         self._with_broker = with_broker
         self._running: dict[tuple[CallerName, MessageId], asyncio.Task[Answer]] = {}
@@ -128,7 +138,7 @@ class Bus:
         route = valid.authorised.route
         stored = await self._journal.receive(
             request,
-            lease_s=None if request.asynchronous else route.deadline_s + LEASE_MARGIN_S,
+            lease_s=None if request.asynchronous else route.deadline_s + self._lease_margin_s,
             not_before=self._left_to_the_broker(request),
             claims=identified.claims,
             outgoing=self._exchanges.work(request) if request.asynchronous else (),
@@ -194,20 +204,34 @@ class Bus:
         try:
             identified = self._pipeline.identify(arrival.credentials)
             require_own_reply_queue(arrival, identified)
+            if arrival.dead_letter is not None:
+                return await self._take_out(identified, arrival, arrival.dead_letter)
             valid = self._pipeline.admit(identified, arrival, message_id=uuid_of(arrival))
             request = received(identified, arrival, valid)
-            lease_s = valid.authorised.route.deadline_s + LEASE_MARGIN_S
+            lease_s = valid.authorised.route.deadline_s + self._lease_margin_s
             stored = await self._journal.receive(request, lease_s=lease_s)
             if stored is None:
                 return await self._start(request, self._exchanges.run(request, valid, Running(detached=False)))
             require_same(stored, request)
-        except RequestMalformed as error:
+        except (RequestMalformed, RequestTooLarge, ContentTypeUnsupported) as error:
             return await self._park_unreadable(identified, arrival, error)
         except (Refused, SecurityError) as error:
             return await self._refuse_for_the_record(identified, arrival, error)
         if stored.state is State.COMPLETED:
             return await self._repeat_reply(stored, arrival)
         return await self._take_up(stored.request.caller, stored.request.message_id)
+
+    async def _take_out(self, identified: Identified, arrival: Arrival, cause: str) -> Answer | None:
+        """What the broker took out of its queue: expired there, or handed out so often that it counts as poison."""
+        message_id = MessageId(uuid_of(arrival))
+        stored = await self._journal.find(identified.caller, message_id)
+        if stored is not None:
+            # Accepted at an earlier delivery: what becomes of it is the journal's to say.
+            return await self._take_up(stored.request.caller, message_id)
+        if cause == EXPIRED_IN_QUEUE:
+            raise Expired("expired in its queue", path="/properties/expiration")
+        await self._park_unread(unread(identified, arrival, message_id), reason=f"broker.{cause}")
+        return None
 
     async def _take_up(self, caller: CallerName, message_id: MessageId) -> Answer | None:
         """Run what the journal holds, unless somebody does already: then the journal's sweep watches over it."""
@@ -231,19 +255,27 @@ class Bus:
         self._exchanges.committed()
         return answer
 
-    async def _park_unreadable(
-        self, identified: Identified | None, arrival: Arrival, error: RequestMalformed
-    ) -> Answer:
+    async def _park_unreadable(self, identified: Identified | None, arrival: Arrival, error: Refused) -> Answer:
         answer = self.refuse(arrival, error)
         if identified is None:
             return await self._refuse_for_the_record(identified, arrival, error)
         request = unread(identified, arrival, answer.message_id)
         reason = f"{policy_of(error).code}: {error.reason}"
-        outgoing = (*self._exchanges.replies(request, answer), *self._exchanges.parked_notice(request, reason))
-        await self._journal.park_unreadable(request, reason=reason, outgoing=outgoing)
-        self._exchanges.committed()
-        self._log.warning(MESSAGE_PARKED, message_id=request.message_id, route=arrival.route, reason=reason)
-        return answer
+        is_new = await self._park_unread(request, reason=reason, outgoing=self._exchanges.replies(request, answer))
+        if is_new or arrival.redelivered:
+            return answer
+        stored = await self._journal.find(request.caller, request.message_id)
+        is_same = stored is not None and stored.request.body_sha256 == request.body_sha256
+        repeated = error if is_same else Duplicate("message id was used before")
+        return await self._refuse_for_the_record(identified, arrival, repeated)
+
+    async def _park_unread(self, request: ReceivedExchange, *, reason: str, outgoing: Sequence[Outgoing] = ()) -> bool:
+        notice = self._exchanges.parked_notice(request, reason)
+        is_new = await self._journal.park_unreadable(request, reason=reason, outgoing=(*outgoing, *notice))
+        if is_new:
+            self._exchanges.committed()
+            self._log.warning(MESSAGE_PARKED, message_id=request.message_id, route=request.route, reason=reason)
+        return is_new
 
     # --- everything else ---------------------------------------------------------------------------------
 
@@ -348,7 +380,7 @@ class Bus:
     def lease_s(self) -> float:
         """How long an exchange of any route may be held before others take it for abandoned."""
         routes = self._pipeline.configuration.table.routes.values()
-        return max((route.deadline_s for route in routes), default=0.0) + LEASE_MARGIN_S
+        return max((route.deadline_s for route in routes), default=0.0) + self._lease_margin_s
 
     def _tell(self, arrival: Arrival, answer: Answer, elapsed_s: float) -> None:
         known = arrival.route in self._pipeline.configuration.table.routes

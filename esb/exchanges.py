@@ -6,15 +6,17 @@ foresaw parks the exchange; it never passes as success.
 
 from __future__ import annotations
 
+import asyncio
 import functools
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 import msgspec
 
 from esb import outgoing
 from esb.answers import WAITING, Answers
-from esb.errors import LeaseLost, Refused, ReplyUnproven, StorageError
+from esb.errors import JournalUnavailable, LeaseLost, Refused, ReplyUnproven, StorageError
 from esb.faults import UNFORESEEN, fault_of, policy_of
 from esb.model import Fault, Status
 from esb.pipeline import Outcome, Pipeline
@@ -34,8 +36,11 @@ from esb.stages.validate import Valid
 from esb.telemetry.logging import EXCHANGE_DEFECT, MESSAGE_PARKED, Logger
 from security.errors import MessageReplayed, SecurityError
 
-POSTPONE_S = (5, 30, 300, 300)
-"""Pauses before a later try of an exchange that nobody waits for; after the last the failure itself is the reply."""
+TAKEN_UP_AT_MOST = 10
+"""How many workers may lose an exchange (die, restart, fall silent) before it counts as what ails them."""
+
+RECORD_AGAIN_S = 0.25
+"""How often an ending that the journal could not take is tried again."""
 
 SWEEP_AFTER_S = 60.0
 """When the journal's own sweep takes over work that was handed to the broker and did not come back."""
@@ -59,22 +64,32 @@ class Exchanges:
         clock: Clock,
         log: Logger,
         with_broker: bool,
+        later_tries_s: Sequence[int],
+        lease_margin_s: float,
         committed: Callable[[], None],
     ) -> None:
-        """`committed` is called after a commit that may have filled the outbox."""
+        """`committed` is called after a commit that may have filled the outbox.
+
+        `later_tries_s`: pauses before later tries of an exchange that nobody waits for; after the last the failure
+        itself is the reply. `lease_margin_s`: how long the lease outlasts the route's deadline.
+        """
         self._pipeline = pipeline
         self._journal = journal
         self._answers = answers
         self._clock = clock
         self._log = log
         self._with_broker = with_broker
+        self._later_tries_s = later_tries_s
+        self._lease_margin_s = lease_margin_s
+        self._unrecorded: set[asyncio.Task[Answer]] = set()
         self.committed = committed
 
     async def run(self, request: ReceivedExchange, valid: Valid, running: Running, *, attempts: int = 1) -> Answer:
         """Run an exchange whose lease this worker holds.
 
         Raises:
-            JournalUnavailable: its end could not be recorded; it will be taken up again when its lease lapses.
+            JournalUnavailable: its end could not be recorded now. While the lease lasts that is tried further, and
+            after that the exchange is taken up again.
         """
         before_send = None
         if not valid.authorised.route.idempotent:
@@ -103,12 +118,46 @@ class Exchanges:
                 status=policy_of(error).status, http_status=policy_of(error).http_status, faults=(fault_of(error),)
             )
             return await self._conclude(request, outcome, running, version=1, attempts=stored.attempts)
+        if stored.attempts > len(self._later_tries_s) + TAKEN_UP_AT_MOST:
+            outcome = _parked(f"taken up {stored.attempts - 1} times and never finished")
+            return await self._conclude(request, outcome, running, version=1, attempts=stored.attempts)
         if stored.call_begun and not valid.authorised.route.idempotent:
             outcome = _parked("the effect of an earlier call is unknown")
             return await self._conclude(request, outcome, running, version=1, attempts=stored.attempts)
         return await self.run(request, valid, running, attempts=stored.attempts)
 
     async def _conclude(
+        self, request: ReceivedExchange, outcome: Outcome, running: Running, *, version: int, attempts: int
+    ) -> Answer:
+        def end() -> Awaitable[Answer]:
+            return self._end(request, outcome, running, version=version, attempts=attempts)
+
+        try:
+            return await end()
+        except JournalUnavailable:
+            # The answer is in hand: it is kept until the journal is back. Asking again would burden the agency, and
+            # for a question that must not be repeated it would take a person.
+            later = asyncio.create_task(self._end_later(end, within_s=self._lease_margin_s))
+            self._unrecorded.add(later)
+            later.add_done_callback(self._unrecorded.discard)
+            if not (request.asynchronous or running.detached):
+                running.detached = True
+                later.add_done_callback(_unheard)
+                raise
+            return await asyncio.shield(later)
+
+    async def _end_later(self, end: Callable[[], Awaitable[Answer]], *, within_s: float) -> Answer:
+        """Repeat `end`, whose effect is unknown, until the journal answers; JournalUnavailable after `within_s`."""
+        give_up_s = time.monotonic() + within_s
+        while True:
+            await asyncio.sleep(RECORD_AGAIN_S)
+            try:
+                return await end()
+            except JournalUnavailable:
+                if time.monotonic() >= give_up_s:
+                    raise
+
+    async def _end(
         self, request: ReceivedExchange, outcome: Outcome, running: Running, *, version: int, attempts: int
     ) -> Answer:
         try:
@@ -149,13 +198,13 @@ class Exchanges:
         return self._answers.pending(request, faults=outcome.faults or (WAITING,))
 
     def _is_worth_a_later_try(self, request: ReceivedExchange, outcome: Outcome, attempts: int) -> bool:
-        if not (request.asynchronous and outcome.retryable and attempts <= len(POSTPONE_S)):
+        if not (request.asynchronous and outcome.retryable and attempts <= len(self._later_tries_s)):
             return False
-        until = self._clock() + timedelta(seconds=POSTPONE_S[attempts - 1])
+        until = self._clock() + timedelta(seconds=self._later_tries_s[attempts - 1])
         return request.expires_at is None or until < request.expires_at
 
     async def _postpone(self, request: ReceivedExchange, outcome: Outcome, attempts: int) -> Answer:
-        pause_s = POSTPONE_S[attempts - 1]
+        pause_s = self._later_tries_s[attempts - 1]
         # With a broker its delay queue brings the work back; the journal's own date is the net below it.
         net_s = SWEEP_AFTER_S if self._with_broker else 0.0
         await self._journal.postpone(
@@ -191,6 +240,12 @@ class Exchanges:
     def _agency_of(self, request: ReceivedExchange) -> str | None:
         route = self._pipeline.configuration.table.routes.get(request.route)
         return route.agency if isinstance(route, CallRoute) else None
+
+
+def _unheard(task: asyncio.Task[Answer]) -> None:
+    # Its caller was told long ago, and asyncio complains about exceptions that nobody looked at.
+    if not task.cancelled():
+        task.exception()
 
 
 def _defect(error: Exception) -> Outcome:

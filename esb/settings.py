@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     journal_window_ms: float = 2.0
     checkpoint_every_s: float = 60.0
     inbox_redeliver_s: float = 30.0
+    later_tries_s: tuple[int, ...] = (5, 30, 120, 600)
+    lease_margin_s: float = 30.0
     max_body_bytes: int = 5 * 1024 * 1024
     max_in_flight: int = 512
     shutdown_grace_s: float = 20.0
@@ -65,6 +67,8 @@ DESCRIPTIONS: Mapping[str, str] = {
     "journal_window_ms": "how long a journal commit waits for others to share it",
     "checkpoint_every_s": "how often the heads of the hash chains are signed",
     "inbox_redeliver_s": "when an unacknowledged inbox reply is handed out again",
+    "later_tries_s": "pauses in seconds before later tries of a question nobody waits for, while its agency is away",
+    "lease_margin_s": "how long after its deadline an exchange may be unfinished before another worker takes it over",
     "max_body_bytes": "largest request body of any route",
     "max_in_flight": "exchanges that one worker runs at a time; more get 503",
     "shutdown_grace_s": "how long a stopping worker finishes what it accepted",
@@ -99,6 +103,7 @@ def as_environment(settings: Settings) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ESB_")}
     values = {name: getattr(settings, name) for name in DESCRIPTIONS}
     own = {f"ESB_{name.upper()}": str(value) for name, value in values.items() if name != "endpoints"}
+    own["ESB_LATER_TRIES_S"] = ",".join(map(str, settings.later_tries_s))
     own["ESB_ENDPOINTS"] = ",".join(f"{agency}={url}" for agency, url in settings.endpoints.items())
     return {**inherited, **own, "ESB_CONFIG": os.devnull}
 
@@ -123,7 +128,7 @@ def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
         if not key.startswith("ESB_") or key == "ESB_CONFIG":
             continue
         name = key.removeprefix("ESB_").lower()
-        values[name] = _pairs(text) if name == "endpoints" else text
+        values[name] = _LISTS[name](text) if name in _LISTS else text
     return values
 
 
@@ -132,6 +137,14 @@ def _pairs(text: str) -> dict[str, str]:
     if not all(separator for _, separator, _ in pairs):
         raise SettingInvalid("ESB_ENDPOINTS must read agency=url,agency=url")
     return {name.strip(): url.strip() for name, _, url in pairs}
+
+
+def _items(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+_LISTS: Mapping[str, Callable[[str], Any]] = {"endpoints": _pairs, "later_tries_s": _items}
+"""Settings that hold several values, and how a variable of the environment writes them."""
 
 
 def _did_you_mean(name: str) -> str:

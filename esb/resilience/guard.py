@@ -53,14 +53,15 @@ class Guard:
         """Take leave for one attempt; `leave` must follow.
 
         Raises:
-            Saturated: paused, breaker open, over the rate, no place in time. Nothing was taken.
+            Saturated: paused, breaker open, no place or no turn in time. Nothing was taken.
         """
         if self.paused:
             raise AgencyPaused("paused by an operator", agency=self.agency, retry_after_s=60.0)
         await self._room.enter(timeout_s=deadline.shortened(float("inf")))
         try:
-            # The rate before the breaker: a refused token must not use up the breaker's single probe.
-            self._rate.take()
+            # The rate before the breaker: a refused token must not use up the breaker's single probe. Waiting for a
+            # token happens inside the room, so that what waits is bounded and a backlog stays in its queue.
+            await self._rate.turn(within_s=deadline.remaining_s())
             self.breaker.enter()
         except BaseException:
             self._room.leave()

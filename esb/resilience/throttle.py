@@ -11,7 +11,7 @@ from esb.errors import Throttled
 
 
 class RateLimit:
-    """A token bucket that never waits: over the limit it refuses. For use from one event loop."""
+    """A token bucket. For use from one event loop."""
 
     def __init__(
         self,
@@ -30,17 +30,40 @@ class RateLimit:
         self._at_s = monotonic()
 
     def take(self) -> None:
-        """Use up one token.
+        """Use up one token that is there.
 
         Raises:
             Throttled: none is left; `retry_after_s` says when the next one is.
         """
-        now_s = self._monotonic()
-        self._tokens = min(self._burst, self._tokens + (now_s - self._at_s) * self.rate_per_s)
-        self._at_s = now_s
+        self._refill()
         if self._tokens < 1.0:
             raise Throttled(f"rate limit of {self._name}", retry_after_s=(1.0 - self._tokens) / self.rate_per_s)
         self._tokens -= 1.0
+
+    async def turn(self, *, within_s: float) -> None:
+        """Use up one token, after waiting for it where there is none now; first come, first served.
+
+        Raises:
+            Throttled: at once, when none would come `within_s`.
+        """
+        self._refill()
+        wait_s = (1.0 - self._tokens) / self.rate_per_s
+        if wait_s > within_s:
+            raise Throttled(f"rate limit of {self._name}", retry_after_s=wait_s)
+        # Below zero are tokens that are promised and not there yet.
+        self._tokens -= 1.0
+        if wait_s <= 0:
+            return
+        try:
+            await asyncio.sleep(wait_s)
+        except asyncio.CancelledError:
+            self._tokens += 1.0
+            raise
+
+    def _refill(self) -> None:
+        now_s = self._monotonic()
+        self._tokens = min(self._burst, self._tokens + (now_s - self._at_s) * self.rate_per_s)
+        self._at_s = now_s
 
 
 class Room:
