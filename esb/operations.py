@@ -41,6 +41,10 @@ class MessageChoice(EsbError):
     """No message, or several, fit what the operator named."""
 
 
+class MessageUnrecorded(MessageChoice):
+    """No exchange has this id."""
+
+
 @contextlib.asynccontextmanager
 async def open_journal(settings: Settings) -> AsyncIterator[GroupCommitJournal]:
     """The journal, for one command. What an operator does has a hash chain of its own.
@@ -73,13 +77,24 @@ async def find_message(settings: Settings, message_id: str, caller: str | None) 
         return await _find(journal, message_id, caller)
 
 
-async def trace_message(
-    settings: Settings, message_id: str, caller: str | None
-) -> tuple[StoredExchange, Sequence[JournalRecord]]:
-    """The exchange and everything the journal recorded of it, in order. Raises MessageChoice."""
+async def trace_message(settings: Settings, message_id: str, caller: str | None) -> Sequence[JournalRecord]:
+    """Everything the journal recorded under this id, in order: of an exchange, or of refusals that never became one.
+
+    Raises:
+        MessageChoice: nothing is recorded, or several callers used the id for an exchange.
+    """
     async with open_journal(settings) as journal:
-        stored = await _find(journal, message_id, caller)
-        return stored, await journal.records_of(stored.request.caller, stored.request.message_id)
+        try:
+            request = (await _find(journal, message_id, caller)).request
+        except MessageUnrecorded:
+            key = MessageId(message_id)
+            records = await (
+                journal.records_about(key) if caller is None else journal.records_of(CallerName(caller), key)
+            )
+            if not records:
+                raise
+            return records
+        return await journal.records_of(request.caller, request.message_id)
 
 
 async def replay_message(
@@ -161,7 +176,7 @@ async def _find(journal: Journal, message_id: str, caller: str | None) -> Stored
         if caller is None or stored.request.caller == CallerName(caller)
     ]
     if not found:
-        raise MessageChoice(f"no message {message_id}; list them with: esb messages list")
+        raise MessageUnrecorded(f"no message {message_id}; list them with: esb messages list")
     if len(found) > 1:
         callers = ", ".join(sorted(stored.request.caller for stored in found))
         raise MessageChoice(f"several callers used this id ({callers}); say which with --caller")

@@ -65,11 +65,11 @@ def show(
 def trace(
     context: typer.Context, message_id: MessageArgument, *, caller: CallerOption = None, as_json: JsonFlag = False
 ) -> None:
-    """Everything the journal recorded of an exchange, in order.
+    """Everything the journal recorded of an exchange or a refused request, in order.
 
     Example: esb messages trace 0b2f…
     """
-    _, records = run(operations.trace_message(shell_of(context).settings, message_id, caller))
+    records = run(operations.trace_message(shell_of(context).settings, message_id, caller))
     rows = [_record(record.chain, record.seq, record.kind, record.content) for record in records]
     print_rows(rows, ("at", "kind", "chain", "seq", "what"), as_json=as_json, empty="nothing recorded")
 
