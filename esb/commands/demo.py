@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -33,6 +34,7 @@ from security.keys import Algorithm
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
 CALLER = "portal"
+ANY_PORT = "127.0.0.1:0"
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +83,7 @@ def demo(
     settings = msgspec.structs.replace(
         base,
         home=str(home),
-        http="127.0.0.1:0",
+        http=_own_address(base.http) if keep else ANY_PORT,
         https="",
         database_url="",
         broker_url="",
@@ -232,7 +234,9 @@ def _say_how_to_ask(settings: Settings, url: str, elapsed_s: float) -> None:
         markup=False,
     )
     out.print(f"or: {environment} {_esb()} ask person.identity --subject FIN:7TESTX1", markup=False)
+    out.print(f"for all esb commands: export {environment}", markup=False)
     out.print(f"documents: {url}/docs    stop: Ctrl-C", markup=False)
+    sys.stdout.flush()
 
 
 def _wait_until_interrupted() -> None:
@@ -292,4 +296,15 @@ def _first_line(process: subprocess.Popen[str], ready: str, log: Path) -> str:
 
 
 def _esb() -> str:
-    return str(Path(sys.argv[0]).resolve())
+    program = Path(sys.argv[0]).absolute()
+    return str(program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program)
+
+
+def _own_address(wanted: str) -> str:
+    """The usual address, which the guides name, where nobody listens there; else any free port."""
+    host, _, port = wanted.rpartition(":")
+    try:
+        with socket.create_server((host, int(port))):
+            return wanted
+    except (OSError, ValueError):
+        return ANY_PORT

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import platform
+import shlex
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 import typer
 
 from esb import broker_side, control, operations
 from esb.amqp.connection import Broker
+from esb.amqp.topology import REPLIES, caller_permissions
 from esb.commands.shell import (
     DEPENDENCY_DOWN,
     PROBLEMS,
+    WRONG_USE,
     JsonFlag,
     Shell,
+    fail,
     print_json,
     print_rows,
     run,
@@ -69,14 +74,39 @@ def doctor(
         raise typer.Exit(PROBLEMS)
 
 
-def topology(context: typer.Context, *, as_json: JsonFlag = False) -> None:
-    """The RabbitMQ exchanges, queues and bindings of the deployment.
+def topology(
+    context: typer.Context,
+    *,
+    caller: Annotated[
+        str | None, typer.Option(help="Only the commands that give this caller's user its rights.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """The RabbitMQ exchanges, queues and bindings of the deployment; or what a caller's broker user may do.
 
-    Example: esb topology
+    Example: esb topology --caller portal
     """
     shell = shell_of(context)
+    if caller is not None:
+        _print_rights(shell, caller, as_json=as_json)
+        return
     configuration = shell.configuration(shell.settings)
     print_rows(broker_side.topology_of(configuration).as_rows(), ("kind", "name", "details"), as_json=as_json)
+
+
+def _print_rights(shell: Shell, caller: str, *, as_json: bool) -> None:
+    settings = shell.settings
+    if caller not in shell.table(settings).callers:
+        fail(f"no caller {caller!r}; see: esb callers list", code=WRONG_USE)
+    rights = caller_permissions(caller)
+    if as_json:
+        print_json(rights)
+        return
+    vhost = unquote(urlsplit(settings.broker_url).path[1:]) or "/"
+    of_queues = (rights.configure, rights.write, rights.read)
+    of_replies = (REPLIES, rights.replies_write, rights.replies_read)
+    for verb, patterns in (("set_permissions", of_queues), ("set_topic_permissions", of_replies)):
+        typer.echo(shlex.join(["rabbitmqctl", verb, "-p", vhost, caller, *patterns]))
 
 
 async def _checks(shell: Shell) -> list[Check]:

@@ -65,6 +65,11 @@ class RabbitNode:
         self._vhosts = iter([f"v{number}" for number in range(PREPARED_VHOSTS)])
         _write_configuration(folder, port=self.port)
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the broker's own command-line tools need to find this node."""
+        return dict(self._environment)
+
     def start(self) -> None:
         """Return when the broker answers AMQP with all prepared virtual hosts."""
         if self._port_mapper is None:
