@@ -159,8 +159,13 @@ _HEAD = frozenset({"at", "kind", "caller", "message_id", "route"})
 def _record(chain: str, seq: int, kind: str, content: bytes) -> dict[str, Any]:
     values: dict[str, Any] = msgspec.json.decode(content)
     facts = {name: value for name, value in values.items() if name not in _HEAD and value not in (None, [], "")}
-    what = ", ".join(f"{name}={_short(value)}" for name, value in facts.items())
-    return {"at": values.get("at"), "kind": kind, "chain": chain, "seq": seq, "what": masked(what, unmask=False)}
+    what = ", ".join(f"{name}={_fact(name, value)}" for name, value in facts.items())
+    return {"at": values.get("at"), "kind": kind, "chain": chain, "seq": seq, "what": what}
+
+
+def _fact(name: str, value: Any) -> str:
+    # The fraction of a second in a moment can look like a FİN; it is none, and an operator needs it.
+    return str(value) if name.endswith("_at") else masked(_short(value), unmask=False)
 
 
 def _short(value: Any) -> str:

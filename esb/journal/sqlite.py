@@ -7,6 +7,7 @@ WAL with synchronous=FULL: a commit that returned survives a power cut.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import re
@@ -66,8 +67,11 @@ class SqliteStore:
 
     def _connect(self) -> sqlite3.Connection:
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        # Created here, so that nobody else can read it from its first moment on.
-        os.close(os.open(self._file, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        # Created here, so that nobody else can read it from its first moment on. Never opened when it is there: closing
+        # any descriptor of a file drops all locks that this process holds on it (POSIX), SQLite's own among them, and
+        # the next process that comes and goes would take itself for the last one and remove the live WAL.
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(self._file, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         connection = sqlite3.connect(
             self._file, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=64
         )
