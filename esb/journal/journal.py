@@ -23,9 +23,11 @@ from esb.journal.rows import (
     Key,
     Value,
     claim_rows,
+    journal_record,
     microseconds,
     new_row,
     outbox_rows,
+    span_us,
     stored_exchange,
 )
 from esb.journal.store import Store
@@ -109,7 +111,7 @@ class GroupCommitJournal:
         received = contents.of_request(exchange, kind=Kind.RECEIVED, at=at)
         row = new_row(exchange, received, due_us=microseconds(not_before) if not_before else at_us)
         if lease_s is not None:
-            row = row._replace(lease_owner=self.owner, due_us=at_us + _span(lease_s), attempts=1)
+            row = row._replace(lease_owner=self.owner, due_us=at_us + span_us(lease_s), attempts=1)
         outbox = outbox_rows(outgoing, key=row.key, due_us=at_us, request=exchange.body)
         stored: StoredExchange | None = await self._submit(
             operations.Receive(
@@ -211,16 +213,16 @@ class GroupCommitJournal:
             return ()
         # Asked first without a write: polling an idle journal must not cost a commit each time.
         query, values = queries.work(wanted, now_us=now_us, limit=1)
-        if not await self._select(query, *values):
+        if not await self.select(query, *values):
             return ()
         claimed: tuple[StoredExchange, ...] = await self._submit(
-            leases.ClaimWork(limit=limit, until_us=now_us + _span(lease_s), routes=wanted)
+            leases.ClaimWork(limit=limit, until_us=now_us + span_us(lease_s), routes=wanted)
         )
         return claimed
 
     async def take_over(self, caller: CallerName, message_id: MessageId, *, lease_s: float) -> StoredExchange | None:
         """Lease this one, when nobody holds it."""
-        until_us = self._now_us() + _span(lease_s)
+        until_us = self._now_us() + span_us(lease_s)
         taken: StoredExchange | None = await self._submit(leases.TakeOver(key=(caller, message_id), until_us=until_us))
         return taken
 
@@ -233,49 +235,51 @@ class GroupCommitJournal:
 
     async def find(self, caller: CallerName, message_id: MessageId) -> StoredExchange | None:
         """The exchange, or None."""
-        rows = await self._select(queries.FIND, message_id, caller)
+        rows = await self.select(queries.FIND, message_id, caller)
         return stored_exchange(ExchangeRow(*rows[0])) if rows else None
 
     async def find_any(self, message_id: MessageId) -> Sequence[StoredExchange]:
         """All with this id."""
-        return _stored(await self._select(queries.FIND_ANY, message_id))
+        return _stored(await self.select(queries.FIND_ANY, message_id))
 
     async def records_of(self, caller: CallerName, message_id: MessageId) -> Sequence[JournalRecord]:
         """All records of one exchange, in the order they were written."""
-        return tuple(_record(row) for row in await self._select(queries.RECORDS_OF, message_id, caller))
+        return tuple(journal_record(row) for row in await self.select(queries.RECORDS_OF, message_id, caller))
 
     async def records_about(self, message_id: MessageId) -> Sequence[JournalRecord]:
         """All records with this id, whoever sent it, refusals of nobody known among them."""
-        return tuple(_record(row) for row in await self._select(queries.RECORDS_ABOUT, message_id))
+        return tuple(journal_record(row) for row in await self.select(queries.RECORDS_ABOUT, message_id))
 
     async def records(self, *, chain: str | None = None) -> AsyncIterator[JournalRecord]:
         """Every record of a chain, or of all, a page at a time."""
-        chains = [row[0] for row in await self._select(queries.CHAINS)] if chain is None else [chain]
+        chains = [row[0] for row in await self.select(queries.CHAINS)] if chain is None else [chain]
         for name in chains:
             seq = 0
-            while page := await self._select(queries.RECORDS_PAGE, name, seq, RECORDS_PER_PAGE):
+            while page := await self.select(queries.RECORDS_PAGE, name, seq, RECORDS_PER_PAGE):
                 for row in page:
-                    yield _record(row)
+                    yield journal_record(row)
                 seq = page[-1][1]
 
     async def list(self, wanted: ExchangeFilter) -> Sequence[StoredExchange]:
         """What matches, newest first."""
         query, values = queries.listed(wanted)
-        return _stored(await self._select(query, *values))
+        return _stored(await self.select(query, *values))
 
     async def select(self, query: str, *values: Value) -> Sequence[Sequence[Any]]:
-        """Rows of one statement of `queries`, for `verification`."""
-        return await self._select(query, *values)
+        """Rows of one statement of `queries`, for `verification` too."""
+        if self._closed:
+            raise JournalUnavailable("the journal is closed")
+        return await self._store.select(query, *values)
 
     # --- inbox and outbox --------------------------------------------------------------------------------
 
     async def inbox(self, caller: CallerName, *, limit: int, redeliver_after_s: float) -> Sequence[InboxReply]:
         """Hand out waiting replies, oldest first."""
         now_us = self._now_us()
-        if not await self._select(queries.INBOX_WAITS, caller, now_us):
+        if not await self.select(queries.INBOX_WAITS, caller, now_us):
             return ()
         replies: tuple[InboxReply, ...] = await self._submit(
-            errands.TakeInbox(caller=caller, limit=limit, until_us=now_us + _span(redeliver_after_s))
+            errands.TakeInbox(caller=caller, limit=limit, until_us=now_us + span_us(redeliver_after_s))
         )
         return replies
 
@@ -287,10 +291,10 @@ class GroupCommitJournal:
     async def pending_outgoing(self, *, limit: int, lease_s: float) -> Sequence[PendingOutgoing]:
         """Lease outbox rows, oldest first."""
         now_us = self._now_us()
-        if not await self._select(queries.OUTBOX_WAITS, now_us):
+        if not await self.select(queries.OUTBOX_WAITS, now_us):
             return ()
         pending: tuple[PendingOutgoing, ...] = await self._submit(
-            errands.LeaseOutgoing(limit=limit, until_us=now_us + _span(lease_s))
+            errands.LeaseOutgoing(limit=limit, until_us=now_us + span_us(lease_s))
         )
         return pending
 
@@ -309,9 +313,9 @@ class GroupCommitJournal:
         """Sign the heads of all chains; the last checkpoint again when nothing was written since."""
         for _ in range(ATTEMPTS):
             # The last checkpoint first: heads that are read afterwards cannot be older than those it names.
-            lines = await self._select(queries.LAST_CHECKPOINT)
+            lines = await self.select(queries.LAST_CHECKPOINT)
             last = _checkpoint(lines[0]) if lines else None
-            heads = {chain: Head(seq, digest) for chain, seq, digest in await self._select(queries.HEADS)}
+            heads = {chain: Head(seq, digest) for chain, seq, digest in await self.select(queries.HEADS)}
             if last is not None and last.heads == heads:
                 return last
             checkpoint = next_checkpoint(heads, after=last, at=self._clock(), sign=sign)
@@ -322,7 +326,7 @@ class GroupCommitJournal:
 
     async def checkpoints(self) -> Sequence[Checkpoint]:
         """All, oldest first. Raises JournalTampered when one cannot be read."""
-        return tuple(_checkpoint(row) for row in await self._select(queries.CHECKPOINTS))
+        return tuple(_checkpoint(row) for row in await self.select(queries.CHECKPOINTS))
 
     async def ping(self) -> None:
         """Write something, as a write would be."""
@@ -335,11 +339,6 @@ class GroupCommitJournal:
             self._writer.claims_written = 0
             self._committer.submit_unheard(errands.PurgeClaims())
         return await self._committer.submit(operation)
-
-    async def _select(self, query: str, *values: Value) -> Sequence[Sequence[Any]]:
-        if self._closed:
-            raise JournalUnavailable("the journal is closed")
-        return await self._store.select(query, *values)
 
     async def _completion(
         self, completion: Completion, claims: Sequence[Claim], outgoing: Sequence[Outgoing]
@@ -386,24 +385,15 @@ class GroupCommitJournal:
         if leased is not None:
             return leased.route
         # Not ours, or no more: the operation will be refused, or a restart lies between.
-        rows = await self._select(queries.FIND, key[1], key[0])
+        rows = await self.select(queries.FIND, key[1], key[0])
         return ExchangeRow(*rows[0]).route if rows else ""
 
     def _now_us(self) -> int:
         return microseconds(self._clock())
 
 
-def _span(seconds: float) -> int:
-    return round(seconds * 1_000_000)
-
-
 def _stored(rows: Sequence[Sequence[Any]]) -> Sequence[StoredExchange]:
     return tuple(stored_exchange(ExchangeRow(*row)) for row in rows)
-
-
-def _record(row: Sequence[Any]) -> JournalRecord:
-    chain, seq, previous, digest, kind, content = row[:6]
-    return JournalRecord(chain=chain, seq=seq, previous=previous, digest=digest, kind=kind, content=content)
 
 
 def _checkpoint(row: Sequence[Any]) -> Checkpoint:

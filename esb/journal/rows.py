@@ -7,13 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from esb.journal import content as contents
 from esb.model import MessageId
-from esb.ports import Claim, InboxReply, Outgoing, PendingOutgoing, ReceivedExchange, State, StoredExchange
+from esb.ports import (
+    Claim,
+    InboxReply,
+    JournalRecord,
+    Outgoing,
+    PendingOutgoing,
+    ReceivedExchange,
+    State,
+    StoredExchange,
+)
 
 Key = tuple[str, str]
 """Caller and message id: the identity of an exchange."""
@@ -152,6 +161,11 @@ def microseconds(moment: datetime) -> int:
     return round(moment.timestamp() * 1_000_000)
 
 
+def span_us(seconds: float) -> int:
+    """A length of time as it is stored."""
+    return round(seconds * 1_000_000)
+
+
 def moment_of(moment_us: int) -> datetime:
     """The stored moment, aware, UTC."""
     return _EPOCH + timedelta(microseconds=moment_us)
@@ -232,6 +246,12 @@ def pending_outgoing(waiting: WaitingMessage) -> PendingOutgoing:
 def inbox_reply(waiting: WaitingReply) -> InboxReply:
     """The row as the caller sees it."""
     return InboxReply(message_id=MessageId(waiting.message_id), body=waiting.body or b"", signature=waiting.signature)
+
+
+def journal_record(row: Sequence[Any]) -> JournalRecord:
+    """The record as the port shows it, from the first six columns of its row."""
+    chain, seq, previous, digest, kind, content = row[:6]
+    return JournalRecord(chain=chain, seq=seq, previous=previous, digest=digest, kind=kind, content=content)
 
 
 def _outbox_row(outgoing: Outgoing, *, key: Key, due_us: int, request: bytes | None, reply: bytes | None) -> OutboxRow:

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 
 from esb.journal import GroupCommitJournal, connect
 from esb.model import CallerName, MessageId, RouteId, Status
-from esb.ports import Channel, Claim, Completion, Outgoing, ReceivedExchange, Refusal
+from esb.ports import Channel, Claim, Completion, Journal, Outgoing, ReceivedExchange, Refusal
 from tests.support.postgres import PostgresNode
 
 PORTAL = CallerName("portal")
@@ -167,3 +168,15 @@ def outgoing_of(exchange: ReceivedExchange, *, body: bytes = b"{}", inbox_of: st
 
 def claim_of(key: str, *, seconds: float = 300) -> Claim:
     return Claim(key=key, expires_at=START + timedelta(seconds=seconds))
+
+
+def request_with(
+    exchange: ReceivedExchange, *, caller: str | None = None, message_id: str | None = None
+) -> ReceivedExchange:
+    return msgspec.structs.replace(
+        exchange, caller=caller or exchange.caller, message_id=message_id or exchange.message_id
+    )
+
+
+async def kinds_of(journal: Journal, exchange: ReceivedExchange) -> list[str]:
+    return [record.kind for record in await journal.records_of(exchange.caller, exchange.message_id)]
