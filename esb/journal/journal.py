@@ -183,8 +183,7 @@ class GroupCommitJournal:
         content = contents.of_request(exchange, kind=Kind.PARKED, at=at, reason=reason)
         row = new_row(exchange, content, due_us=at_us)._replace(state=State.PARKED.value, outcome=content)
         outbox = outbox_rows(outgoing, key=row.key, due_us=at_us, request=exchange.body)
-        is_new: bool = await self._submit(operations.ParkUnreadable(row=row, at_us=at_us, outbox=outbox))
-        return is_new
+        return bool(await self._submit(operations.ParkUnreadable(row=row, at_us=at_us, outbox=outbox)))
 
     async def replay(self, caller: CallerName, message_id: MessageId, *, operator: str, reason: str) -> None:
         """Record REPLAYED."""
@@ -228,8 +227,7 @@ class GroupCommitJournal:
 
     async def release_own_leases(self) -> int:
         """Free what a previous process of this owner name held."""
-        freed: int = await self._submit(leases.ReleaseOwnLeases())
-        return freed
+        return int(await self._submit(leases.ReleaseOwnLeases()))
 
     # --- reading -----------------------------------------------------------------------------------------
 
@@ -285,8 +283,7 @@ class GroupCommitJournal:
 
     async def acknowledge(self, caller: CallerName, message_id: MessageId) -> bool:
         """Take a reply out of the inbox."""
-        was_there: bool = await self._submit(errands.Acknowledge(key=(caller, message_id)))
-        return was_there
+        return bool(await self._submit(errands.Acknowledge(key=(caller, message_id))))
 
     async def pending_outgoing(self, *, limit: int, lease_s: float) -> Sequence[PendingOutgoing]:
         """Lease outbox rows, oldest first."""
