@@ -218,7 +218,7 @@ class Bus:
         except (Refused, SecurityError) as error:
             return await self._refuse_for_the_record(identified, arrival, error)
         if stored.state is State.COMPLETED:
-            return await self._repeat_reply(stored, arrival)
+            return await self._repeat_reply(stored, request, arrival)
         return await self._take_up(stored.request.caller, stored.request.message_id)
 
     async def _take_out(self, identified: Identified, arrival: Arrival, cause: str) -> Answer | None:
@@ -244,13 +244,14 @@ class Bus:
         """Run an exchange whose lease this worker has just taken from the journal."""
         return await self._start(stored.request, self._exchanges.resume(stored))
 
-    async def _repeat_reply(self, stored: StoredExchange, arrival: Arrival) -> Answer | None:
+    async def _repeat_reply(self, stored: StoredExchange, request: ReceivedExchange, arrival: Arrival) -> Answer | None:
         if arrival.redelivered:
             return None  # the broker's doing, not the caller's: the reply is in the outbox since the first time
         answer = self._answers.earlier(stored)
         await self._journal.refuse(
-            refusal(stored.request.caller, arrival, code="message.repeated", at=self._clock()),
-            outgoing=self._exchanges.replies(stored.request, answer),
+            refusal(request.caller, arrival, code="message.repeated", at=self._clock()),
+            # To where it is asked for now: the first time may have named another queue, or come over HTTP.
+            outgoing=self._exchanges.replies(request, answer),
         )
         self._exchanges.committed()
         return answer
