@@ -139,7 +139,7 @@ def run(plan: Plan, names: Sequence[str], folder: Path) -> Results:
     cases = [case for case in CASES if case.name in names]
     with ExitStack() as stack:
         deployment = stack.enter_context(deployed(cases))
-        specimens = specimen.take(deployment.subjects[0].bus)
+        specimens = specimen.take(deployment.subjects[0].bus, deployment.legs)
         for one in specimens:
             specimen.check(one)
         path = folder / "specimens.json"

@@ -8,13 +8,13 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.children import ROOT
+from bench.children import ROOT, program
 from bench.load import CALLER, prepare_queue
-from bench.specimen import AGENCY
+from bench.specimen import AGENCY, Leg, ask_agency
 from bench.values import Case
 from tests.support import agencies, bus
 from tests.support.postgres import PostgresNode, private_node
@@ -42,9 +42,10 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """What is running. `versions` of the servers."""
+    """What is running. `legs` are exchanges with the real simulator; `versions` are of the servers."""
 
     subjects: Sequence[Subject]
+    legs: Sequence[Leg]
     versions: dict[str, str]
 
 
@@ -64,24 +65,39 @@ def deployed(cases: Sequence[Case]) -> Iterator[Deployment]:
     """Start what these cases need."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="esb-bench-")))
+        with _simulator(folder) as simulator:
+            legs = ask_agency(simulator.settings)
         servers = _Servers(
             folder=folder,
             adapters=_adapters_without_limits(folder),
-            agency=_agency(stack, folder),
+            agency=_agency(stack, simulator, legs),
             postgres=stack.enter_context(private_node()) if any(case.on_postgres for case in cases) else None,
             rabbit=_rabbit(stack) if any(case.over_broker for case in cases) else None,
         )
         subjects = [_subject(stack, case, servers) for case in cases]
-        yield Deployment(subjects=subjects, versions=_versions(servers))
+        yield Deployment(subjects=subjects, legs=legs, versions=_versions(servers))
 
 
-def _agency(stack: ExitStack, folder: Path) -> agencies.Agencies:
+@contextmanager
+def _simulator(folder: Path) -> Iterator[agencies.Agencies]:
     home = folder / "agency"
     home.mkdir()
     agencies.make_bus_key(home)
     process, running = agencies.start(home, AGENCY)
-    stack.callback(agencies.stop, process)
-    return running
+    try:
+        yield running
+    finally:
+        agencies.stop(process)
+
+
+def _agency(stack: ExitStack, simulator: agencies.Agencies, legs: Sequence[Leg]) -> agencies.Agencies:
+    """The same agency, by key and replies, at next to no cost."""
+    contents = simulator.home / "contents"
+    contents.mkdir()
+    for leg in legs:
+        (contents / leg.question.fin).write_bytes(leg.content)
+    cheap = stack.enter_context(program("bench.agency", str(simulator.home / "simulator" / AGENCY), str(contents)))
+    return replace(simulator, endpoints={AGENCY: cheap.line()}, pid=cheap.pid)
 
 
 def _rabbit(stack: ExitStack) -> RabbitNode:

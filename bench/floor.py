@@ -226,14 +226,15 @@ class Floor:
         specimen = self._specimen
         ask = self._decode(specimen.request)
         content = self.verify(specimen.reply_envelope, specimen.signature_value)
-        reply, signature = self.answer(self.read(content))
+        data = self.read(content)
+        reply, signature = self.answer(data.copy())
         return {
             "check the caller's token": lambda: self.check_token(specimen.token),
             "read the question, write and validate XML": lambda: self.write_document(self._decode(specimen.request)),
             "sign the SOAP request": lambda: self.sign(specimen.document, specimen.now),
             "verify the SOAP reply": lambda: self.verify(specimen.reply_envelope, specimen.signature_value),
             "validate and read the reply": lambda: self.read(content),
-            "write and sign the JSON reply": lambda: self.answer(self.read(content)),
+            "write and sign the JSON reply": lambda: self.answer(data.copy()),
             "two chained journal records": lambda: self.record(ask, reply, signature),
         }
 

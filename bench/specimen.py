@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +22,8 @@ from adapters.composition import Adapters
 from bench.floor import Floor, Outcome
 from bench.values import QUESTIONS, ROUTE, Question, Specimen
 from esb.model import AgencyCode
-from esb.ports import OutgoingCall, RawAnswer
+from esb.ports import AgencyOperation, OutgoingCall
+from esb.settings import Settings
 from security import jws, keys
 from security.certificates import anchors_of
 from security.wsse import SoapVersion, WsseVerifier
@@ -36,9 +38,25 @@ def question_body(question: Question) -> bytes:
     return json.dumps({"subject": {"scheme": "FIN", "value": question.fin}, **PURPOSE}).encode()
 
 
-def take(bus: LiveBus) -> list[Specimen]:
-    """One exchange per question."""
-    return [_take(bus, question) for question in QUESTIONS]
+class Leg(msgspec.Struct, frozen=True, kw_only=True):
+    """The agency's half of an exchange, as the real simulator believed and answered it; `content` is proven."""
+
+    question: Question
+    now: datetime
+    document: bytes
+    call: OutgoingCall
+    reply_envelope: bytes
+    content: bytes
+
+
+def ask_agency(settings: Settings) -> list[Leg]:
+    """Ask the agency of these settings each question, without a bus."""
+    return asyncio.run(_ask_agency(settings))
+
+
+def take(bus: LiveBus, legs: Sequence[Leg]) -> list[Specimen]:
+    """One whole exchange per question."""
+    return [_take(bus, leg) for leg in legs]
 
 
 def check(specimen: Specimen) -> None:
@@ -57,45 +75,54 @@ def check(specimen: Specimen) -> None:
     _check_refusals(specimen)
 
 
-def _take(bus: LiveBus, question: Question) -> Specimen:
-    settings, home = bus.settings, Path(bus.settings.home)
-    got = bus.verified(bus.post(ROUTE, question_body(question)))
-    assert got.status == 200, got.body.decode()
-    kid = keys.active(home / "keys" / "bus", passphrase="").kid
+async def _ask_agency(settings: Settings) -> list[Leg]:
+    adapters = Adapters()
+    try:
+        operation = adapters.load(settings).operation(AGENCY, OPERATION)
+        return [await _leg(operation, question) for question in QUESTIONS]
+    finally:
+        await adapters.close()
+
+
+async def _leg(operation: AgencyOperation, question: Question) -> Leg:
     now = datetime.now(UTC)
-    document, call, answer = asyncio.run(_asked(bus, question, now))
-    return Specimen(
+    document = operation.encode({"Pin": question.fin})
+    call = operation.sign(document, message_id=str(uuid.uuid4()), traceparent=None, now=now)
+    answer = await operation.send(call, timeout_s=10)
+    proven = operation.verify(answer, call, now=now)
+    return Leg(
         question=question,
         now=now,
-        token=bus.token(now=now),
-        caller_key_pem=keys.public_pem(bus.key_of("portal").private.public_key()),
-        audience=settings.audience,
-        message_id=str(uuid.uuid4()),
-        request=question_body(question),
         document=document,
-        bus_key_pem=_only(home / "keys" / "bus", "*.key.pem"),
-        bus_certificate_pem=_only(home / "keys" / "bus", "*.crt.pem"),
-        kid=kid,
-        schema=str(Path(settings.schemas) / "agencies" / AGENCY / "v1" / "PopulationRegister.xsd"),
-        envelope=call.body,
-        signature_value=call.proof,
-        agency_certificate_pem=_only(home / "keys" / "agencies" / AGENCY, "*.crt.pem"),
+        call=call,
         reply_envelope=answer.body,
-        reply=got.body,
+        content=proven.content,
     )
 
 
-async def _asked(bus: LiveBus, question: Question, now: datetime) -> tuple[bytes, OutgoingCall, RawAnswer]:
-    adapters = Adapters()
-    try:
-        operation = adapters.load(bus.settings).operation(AGENCY, OPERATION)
-        document = operation.encode({"Pin": question.fin})
-        call = operation.sign(document, message_id=str(uuid.uuid4()), traceparent=None, now=now)
-        answer = await operation.send(call, timeout_s=10)
-        operation.verify(answer, call, now=now)
-    finally:
-        await adapters.close()
-    return document, call, answer
+def _take(bus: LiveBus, leg: Leg) -> Specimen:
+    settings, home = bus.settings, Path(bus.settings.home)
+    got = bus.verified(bus.post(ROUTE, question_body(leg.question)))
+    assert got.status == 200, got.body.decode()
+    return Specimen(
+        question=leg.question,
+        now=leg.now,
+        token=bus.token(now=leg.now),
+        caller_key_pem=keys.public_pem(bus.key_of("portal").private.public_key()),
+        audience=settings.audience,
+        message_id=str(uuid.uuid4()),
+        request=question_body(leg.question),
+        document=leg.document,
+        bus_key_pem=_only(home / "keys" / "bus", "*.key.pem"),
+        bus_certificate_pem=_only(home / "keys" / "bus", "*.crt.pem"),
+        kid=keys.active(home / "keys" / "bus", passphrase="").kid,
+        schema=str(Path(settings.schemas) / "agencies" / AGENCY / "v1" / "PopulationRegister.xsd"),
+        envelope=leg.call.body,
+        signature_value=leg.call.proof,
+        agency_certificate_pem=_only(home / "keys" / "agencies" / AGENCY, "*.crt.pem"),
+        reply_envelope=leg.reply_envelope,
+        reply=got.body,
+    )
 
 
 def _only(folder: Path, pattern: str) -> bytes:
