@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from adapters import commands as adapter_commands
+from adapters import manifest_fields
 from adapters.composition import Adapters
 from esb.commands import ask, callers, demo, doctor, documents, journal, keys, messages, routes, serve
 from esb.commands.shell import Shell, guarded
@@ -22,7 +23,7 @@ app = typer.Typer(
 @app.callback()
 def begin(context: typer.Context) -> None:
     """Every verb finds its shell in the context."""
-    context.obj = Shell(agencies=Adapters)
+    context.obj = Shell(agencies=Adapters, manifest_fields=manifest_fields.FIELDS)
 
 
 app.command("demo")(demo.demo)

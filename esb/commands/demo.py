@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -77,6 +78,8 @@ def demo(
     Example: esb demo --keep
     """
     began_s = time.monotonic()
+    # Whoever ends this process by `kill` means all of it, as with Ctrl-C: nothing it started may stay behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     base = shell_of(context).settings
     home = Path(base.home) / "demo"
     shutil.rmtree(home, ignore_errors=True)

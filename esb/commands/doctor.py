@@ -31,7 +31,7 @@ from esb.commands.shell import (
 )
 from esb.errors import EsbError, RoutesInvalid
 from esb.model import CallerName
-from esb.settings import DESCRIPTIONS, SECRET, Settings
+from esb.settings import DESCRIPTIONS, SECRET, Settings, as_environment
 from esb.telemetry.logging import logger
 from security import keys
 from security.errors import SecurityError
@@ -182,11 +182,11 @@ def _python_problem() -> str | None:
 
 
 def _settings(settings: Settings) -> list[dict[str, str]]:
-    values = msgspec.to_builtins(settings)
+    values = as_environment(settings)
     return [
         {
-            "setting": f"ESB_{name.upper()}",
-            "value": "(set)" if name in SECRET and values[name] else str(values[name]),
+            "setting": (variable := f"ESB_{name.upper()}"),
+            "value": "(set)" if name in SECRET and values[variable] else values[variable],
             "means": meaning,
         }
         for name, meaning in DESCRIPTIONS.items()

@@ -13,6 +13,7 @@ from esb.commands.shell import PROBLEMS, err, out, shell_of
 from esb.faults import DROPPED, NOT_ACCEPTED, TABLE, UNFORESEEN
 from esb.routes import reference
 from esb.routes.deployment import FILE_FIELDS
+from esb.routes.fields import Fields
 from esb.routes.table import CallRoute, RouteTable
 from esb.settings import DESCRIPTIONS, Settings
 
@@ -33,7 +34,8 @@ def documents(
     pages = {
         "faults.md": _faults(),
         "settings.md": _settings(),
-        "routes-yaml.md": _deployment(),
+        "routes-yaml.md": _fields("routes.yaml", FILE_FIELDS),
+        "adapter-yaml.md": _fields("adapter.yaml", shell.manifest_fields),
         "routes.md": _routes(shell.table(shell.settings)),
         "cli.md": "\n".join(_commands(context.find_root().command)),
     }
@@ -68,8 +70,8 @@ def _settings() -> str:
     return f"# Settings\n\n{NOTE}\n{head}" + "\n".join(rows) + "\n"
 
 
-def _deployment() -> str:
-    return f"# The fields of routes.yaml\n\n{NOTE}\n{reference.markdown(FILE_FIELDS)}"
+def _fields(file: str, fields: Fields) -> str:
+    return f"# The fields of {file}\n\n{NOTE}\n{reference.markdown(fields)}"
 
 
 def _routes(table: RouteTable) -> str:
@@ -116,6 +118,8 @@ def _asks(route: object) -> str:
 
 
 def _default(value: object) -> str:
+    if isinstance(value, list | tuple):
+        value = ",".join(map(str, value))
     return f"`{value}`" if value not in ("", {}) else "(none)"
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from esb import operations
-from esb.commands.shell import PROBLEMS, JsonFlag, err, group, out, print_json, run, shell_of
+from esb.commands.shell import PROBLEMS, JsonFlag, counted, err, group, out, print_json, run, shell_of
 
 app = group("journal", "The hash-chained record of every exchange.")
 
@@ -39,10 +39,8 @@ def verify(
     else:
         for problem in report.problems:
             err.print(str(problem), markup=False)
-        verdict = "whole" if not report.problems else f"{len(report.problems)} problems"
-        out.print(
-            f"journal: {report.records} records in {report.chains} chains, {report.checkpoints} checkpoints: {verdict}",
-            markup=False,
-        )
+        verdict = "whole" if not report.problems else counted(len(report.problems), "problem")
+        records = f"{counted(report.records, 'record')} in {counted(report.chains, 'chain')}"
+        out.print(f"journal: {records}, {counted(report.checkpoints, 'checkpoint')}: {verdict}", markup=False)
     if report.problems:
         raise typer.Exit(PROBLEMS)

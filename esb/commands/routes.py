@@ -12,6 +12,7 @@ from esb.commands.shell import (
     DEPENDENCY_DOWN,
     PROBLEMS,
     JsonFlag,
+    counted,
     err,
     fail,
     group,
@@ -80,7 +81,7 @@ def show(
             out.print(f"\n{name.replace('_', ' ')}", style="bold")
             print_json(value)
         else:
-            out.print(f"{name.replace('_', ' '):12} {value}", markup=False)
+            out.print(f"{name.replace('_', ' '):12} {_for_people(value)}", markup=False)
 
 
 @app.command()
@@ -166,10 +167,23 @@ def _tell(verdicts: dict[str, Any], digest: str) -> None:
                 err.print(f"  {finding}", markup=False)
         return
     change = verdicts["change"]
-    out.print(f"{verdicts['workers']} workers use table {digest[:12]}", markup=False)
+    out.print(f"{counted(verdicts['workers'], 'worker')} on table {digest[:12]}", markup=False)
     for what in ("added", "removed", "changed"):
         if change.get(what):
             out.print(f"  {what}: {', '.join(change[what])}", markup=False)
+
+
+def _for_people(value: object) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case {"az": az, "en": en}:
+            return f"{az} / {en}"
+        case float():
+            return f"{value:g}"
+        case list():
+            return ", ".join(map(str, value))
+    return str(value)
 
 
 def _asks(route: Route) -> str:
@@ -180,5 +194,5 @@ def _asks(route: Route) -> str:
 
 def _verdict(path: str, findings: tuple[Finding, ...], errors: int) -> str:
     if errors:
-        return f"{path}: {errors} errors"
-    return f"{path}: good" + (f" ({len(findings)} remarks)" if findings else "")
+        return f"{path}: {counted(errors, 'error')}"
+    return f"{path}: good" + (f" ({counted(len(findings), 'remark')})" if findings else "")

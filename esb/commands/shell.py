@@ -13,7 +13,9 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import msgspec
 import typer
+from rich.cells import cell_len
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from esb import settings as settings_module
@@ -21,6 +23,7 @@ from esb.app import Agencies, compile_configuration
 from esb.errors import BrokerError, EsbError, RoutesInvalid, SettingInvalid, StorageError
 from esb.pipeline import Configuration
 from esb.routes import compiler
+from esb.routes.fields import Fields
 from esb.routes.table import RouteTable
 from esb.settings import Settings
 from security.errors import SecurityError
@@ -45,9 +48,10 @@ class DependencyDown(EsbError):
 
 
 class Shell(msgspec.Struct, kw_only=True):
-    """Given to every verb: how to get at settings and adapters."""
+    """Given to every verb: how to get at settings and adapters, and what `adapter.yaml` may hold."""
 
     agencies: Callable[[], Agencies]
+    manifest_fields: Fields = ()
     make_settings: Callable[[], Settings] = settings_module.load
 
     @property
@@ -141,17 +145,45 @@ def print_rows(
     if not rows:
         out.print(empty, markup=False)
         return
+    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
+    heads = [column.replace("_", " ") for column in columns]
+    if out.is_terminal and _least_width([heads, *cells]) > out.width:
+        _print_cards(heads, cells)
+        return
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(row.get(column)) for column in columns))
+    for head, *column in zip(heads, *cells, strict=True):
+        # An id or an address that is broken over lines cannot be copied.
+        table.add_column(head, overflow="fold", no_wrap=not any(" " in cell for cell in column))
+    for line in cells:
+        table.add_row(*line)
     out.print(table)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 record`, `2 records`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def masked(text: str, *, unmask: bool) -> str:
     """An identifier as people see it unless they asked, on record, for more."""
     return text if unmask else mask_text(text)
+
+
+def _least_width(lines: Sequence[Sequence[str]]) -> int:
+    longest = [
+        max(cell_len(word) for cell in column for word in cell.split(" ")) for column in zip(*lines, strict=True)
+    ]
+    return sum(longest) + 2 * (len(longest) - 1)
+
+
+def _print_cards(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+    """What is too wide for a table: a line for each value, a blank line between rows."""
+    margin = max(map(len, heads))
+    for line in lines:
+        for head, cell in zip(heads, line, strict=True):
+            if cell:
+                out.print(f"[bold]{head:{margin}}[/]  {escape(cell)}")
+        out.print()
 
 
 def _cell(value: object) -> str:

@@ -1,4 +1,4 @@
-"""A reader who follows the documents to the letter: in a folder like a fresh clone, block by block, in a shell that remembers.
+"""A reader who follows the documents to the letter, block by block, in a folder like a fresh clone.
 
 Only addresses are changed, because the usual ports may be taken. Whatever a block starts is stopped at the end.
 """
