@@ -106,8 +106,14 @@ def _row(field: Field, prefix: str) -> str:
     if field.minimum is not None or field.maximum is not None:
         kind = f"{kind}, {range_of(field)}"
     default = "**required**" if field.required else _shown(field.default)
-    cells: Sequence[str] = (f"`{prefix}{field.name}`", kind, default, field.description.en, field.description.az)
+    texts = (_escaped(field.description.en), _escaped(field.description.az))
+    cells: Sequence[str] = (f"`{prefix}{field.name}`", kind, default, *texts)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _escaped(text: str) -> str:
+    # Markdown takes `<agency>` for a tag and shows nothing.
+    return text.replace("<", "&lt;")
 
 
 def _shown(default: Any) -> str:
