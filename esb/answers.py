@@ -27,6 +27,9 @@ WAITING = Fault(
     ),
     advice=Advice.WAIT,
 )
+RETRY_AFTER_S = 1.0
+"""When nobody knows better."""
+
 NO_ROUTE = "-"
 """Stands for the route in replies to requests that name none."""
 
@@ -53,16 +56,20 @@ class Answers:
             received_at=request.received_at,
             completed_at=self._clock(),
         )
-        return self._signed(reply, http_status=outcome.http_status, retry_after_s=outcome.retry_after_s)
+        return self._signed(
+            reply,
+            http_status=outcome.http_status,
+            retry_after_s=_retry_after_s(outcome.http_status, outcome.retry_after_s),
+        )
 
-    def pending(self, request: ReceivedExchange, *, faults: tuple[Fault, ...] = (WAITING,)) -> Answer:
-        """Accepted, no reply yet: where to ask for it is in `location`."""
+    def pending(self, request: ReceivedExchange, *, cause: Fault | None = None) -> Answer:
+        """Accepted, no reply yet: where to ask for it is in `location`. `cause`: what the reply waits for, if known."""
         reply = self._bare(
             message_id=request.message_id,
             correlation_id=request.correlation_id,
             route=request.route,
             status=Status.PENDING,
-            faults=faults,
+            faults=(_to_wait_for(cause),),
             received_at=request.received_at,
         )
         answer = self._signed(reply, http_status=202)
@@ -84,7 +91,7 @@ class Answers:
             faults=(fault,),
             received_at=received_at,
         )
-        retry_after_s = getattr(error, "retry_after_s", 1.0) if policy.http_status in {429, 503} else None
+        retry_after_s = _retry_after_s(policy.http_status, getattr(error, "retry_after_s", None))
         return self._signed(reply, http_status=policy.http_status, retry_after_s=retry_after_s)
 
     def earlier(self, stored: StoredExchange) -> Answer:
@@ -136,6 +143,18 @@ class Answers:
             signature=self.sign(body),
             retry_after_s=None if retry_after_s is None else max(1, math.ceil(retry_after_s)),
         )
+
+
+def _to_wait_for(cause: Fault | None) -> Fault:
+    # Whoever waits must not repeat, whatever a fault by itself would advise: the exchange is still to end.
+    if cause is None or cause.advice is Advice.WAIT:
+        return cause or WAITING
+    return msgspec.structs.replace(WAITING, cause=cause)
+
+
+def _retry_after_s(http_status: int, known_s: float | None) -> float | None:
+    """RFC 9110 §10.2.3: said with every 429 and 503."""
+    return known_s or RETRY_AFTER_S if http_status in {429, 503} else None
 
 
 class _Told(msgspec.Struct):

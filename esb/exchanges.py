@@ -15,7 +15,7 @@ from datetime import timedelta
 import msgspec
 
 from esb import outgoing
-from esb.answers import WAITING, Answers
+from esb.answers import Answers
 from esb.errors import JournalUnavailable, LeaseLost, Refused, ReplyUnproven, StorageError
 from esb.faults import UNFORESEEN, fault_of, policy_of
 from esb.model import Fault, Status
@@ -195,7 +195,7 @@ class Exchanges:
             request.caller, request.message_id, reason=reason, outgoing=self.parked_notice(request, reason)
         )
         self._log.warning(MESSAGE_PARKED, message_id=request.message_id, route=request.route, reason=reason)
-        return self._answers.pending(request, faults=outcome.faults or (WAITING,))
+        return self._answers.pending(request, cause=next(iter(outcome.faults), None))
 
     def _is_worth_a_later_try(self, request: ReceivedExchange, outcome: Outcome, attempts: int) -> bool:
         if not (request.asynchronous and outcome.retryable and attempts <= len(self._later_tries_s)):
@@ -214,7 +214,7 @@ class Exchanges:
             reason=outcome.faults[0].code if outcome.faults else outcome.status,
             outgoing=self._delayed_work(request, pause_s),
         )
-        return self._answers.pending(request, faults=outcome.faults or (WAITING,))
+        return self._answers.pending(request, cause=next(iter(outcome.faults), None))
 
     async def _elsewhere(self, request: ReceivedExchange) -> Answer:
         stored = await self._journal.find(request.caller, request.message_id)

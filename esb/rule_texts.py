@@ -57,11 +57,11 @@ TEXTS: Mapping[Rule, Text] = MappingProxyType(
         ),
         Rule.TOO_SHORT: Text(
             az="Dəyər həddindən artıq qısadır; ən azı {limit} işarə olmalıdır.",
-            en="The value is too short; it needs at least {limit} characters.",
+            en="The value is too short; minimum length: {limit}.",
         ),
         Rule.TOO_LONG: Text(
             az="Dəyər həddindən artıq uzundur; ən çoxu {limit} işarə ola bilər.",
-            en="The value is too long; it may have at most {limit} characters.",
+            en="The value is too long; maximum length: {limit}.",
         ),
         Rule.TOO_SMALL: Text(
             az="Dəyər həddindən artıq kiçikdir; icazə verilən: {limit}.",

@@ -33,6 +33,9 @@ USER: Schema = {
     },
     "required": ["scheme", "value"],
     "additionalProperties": False,
+    # No contract speaks of the user; a FIN is written in one way everywhere.
+    "if": {"properties": {"scheme": {"const": "FIN"}}},
+    "then": {"properties": {"value": {"pattern": "^[0-9A-HJ-NP-Z]{7}$"}}},
 }
 
 _OPTIONAL: dict[str, Schema] = {
