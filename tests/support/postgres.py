@@ -75,13 +75,17 @@ class PostgresNode:
     def kill(self) -> None:
         """Take all its processes away without any goodbye, as a power cut would."""
         assert self._server is not None
-        children = Path(f"/proc/{self._server.pid}/task/{self._server.pid}/children").read_text().split()
-        self._end(signal.SIGKILL)
+        # Stopped first, so that it starts no child that this would miss.
+        self._server.send_signal(signal.SIGSTOP)
+        children = _children(self._server.pid)
         for child in children:
-            try:
-                os.kill(int(child), signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+            os.kill(child, signal.SIGKILL)
+        self._end(signal.SIGKILL)
+        # Until the last one is gone a new server finds the shared memory in use and gives up.
+        deadline = time.monotonic() + STOP_S
+        while any(_lives(child) for child in children):
+            assert time.monotonic() < deadline, "a server process survived SIGKILL"
+            time.sleep(0.01)
 
     def close(self) -> None:
         """End the server if it runs. Its files are thrown away, so it need not write them all once more."""
@@ -193,6 +197,19 @@ def _identity() -> dict[str, Any]:
         return {}
     account = pwd.getpwnam(ACCOUNT)
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _lives(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    # Behind the name in parentheses: Z is dead and not yet waited for, X is dead.
+    return status.rpartition(")")[2].split()[0] not in {"Z", "X"}
 
 
 def _free_port() -> int:
