@@ -77,6 +77,7 @@ async def test_the_marks_of_the_bus_are_not_believed_from_a_caller(
     ids=["no JSON", "no UTF-8", "empty", "another type", "no type", "6 MB"],
 )
 async def test_what_cannot_be_read_is_parked_with_its_reason_and_its_caller_told(
+    *,
     broker_bus: LiveBus,
     portal: Portal,
     operator: Client,
@@ -139,7 +140,7 @@ async def test_what_cannot_be_read_does_not_take_the_id_of_an_answered_question(
 
 
 async def wait_for_kinds(bus: LiveBus, message_id: str, *, caller: str = "portal") -> list[str]:
-    while not (found := await kinds(bus.settings, message_id, caller=caller)):
+    while not (found := await kinds(bus.settings, message_id, caller=caller)):  # noqa: ASYNC110 - another process
         await asyncio.sleep(0.05)
     return found
 
