@@ -56,11 +56,7 @@ class Answers:
             received_at=request.received_at,
             completed_at=self._clock(),
         )
-        return self._signed(
-            reply,
-            http_status=outcome.http_status,
-            retry_after_s=_retry_after_s(outcome.http_status, outcome.retry_after_s),
-        )
+        return self._signed(reply, http_status=outcome.http_status, known_s=outcome.retry_after_s)
 
     def pending(self, request: ReceivedExchange, *, cause: Fault | None = None) -> Answer:
         """Accepted, no reply yet: where to ask for it is in `location`. `cause`: what the reply waits for, if known."""
@@ -91,20 +87,21 @@ class Answers:
             faults=(fault,),
             received_at=received_at,
         )
-        retry_after_s = _retry_after_s(policy.http_status, getattr(error, "retry_after_s", None))
-        return self._signed(reply, http_status=policy.http_status, retry_after_s=retry_after_s)
+        return self._signed(reply, http_status=policy.http_status, known_s=getattr(error, "retry_after_s", None))
 
     def earlier(self, stored: StoredExchange) -> Answer:
         """The reply that a completed exchange already has, byte for byte."""
         if stored.reply_body is None or stored.reply_signature is None or stored.status is None:
             raise ValueError("exchange has no reply")
+        http_status = _http_status(stored.status, stored.reply_body)
         return Answer(
             message_id=stored.request.message_id,
             status=stored.status,
-            http_status=_http_status(stored.status, stored.reply_body),
+            http_status=http_status,
             body=stored.reply_body,
             signature=stored.reply_signature,
             replayed=True,
+            retry_after_s=_retry_after_s(http_status, None),
         )
 
     def sign(self, body: bytes) -> str:
@@ -133,7 +130,7 @@ class Answers:
             completed_at=self._clock(),
         )
 
-    def _signed(self, reply: Reply, *, http_status: int, retry_after_s: float | None = None) -> Answer:
+    def _signed(self, reply: Reply, *, http_status: int, known_s: float | None = None) -> Answer:
         body = codec.encode(reply)
         return Answer(
             message_id=reply.message_id,
@@ -141,7 +138,7 @@ class Answers:
             http_status=http_status,
             body=body,
             signature=self.sign(body),
-            retry_after_s=None if retry_after_s is None else max(1, math.ceil(retry_after_s)),
+            retry_after_s=_retry_after_s(http_status, known_s),
         )
 
 
@@ -152,9 +149,9 @@ def _to_wait_for(cause: Fault | None) -> Fault:
     return msgspec.structs.replace(WAITING, cause=cause)
 
 
-def _retry_after_s(http_status: int, known_s: float | None) -> float | None:
-    """RFC 9110 §10.2.3: said with every 429 and 503."""
-    return known_s or RETRY_AFTER_S if http_status in {429, 503} else None
+def _retry_after_s(http_status: int, known_s: float | None) -> int | None:
+    """Said with every 429 and 503 (RFC 9110 §10.2.3), in whole seconds."""
+    return max(1, math.ceil(known_s or RETRY_AFTER_S)) if http_status in {429, 503} else None
 
 
 class _Told(msgspec.Struct):

@@ -207,9 +207,11 @@ def aggregate(outcomes: Mapping[str, Outcome], *, require_all: bool) -> Outcome:
     """
     answered = {name: outcome for name, outcome in outcomes.items() if outcome.status in _ANSWERS}
     missing = {name: outcome for name, outcome in outcomes.items() if name not in answered}
+    # The fault that names the whole comes first: a reply that is repeated later finds its HTTP status by it.
+    by_severity = sorted(missing.items(), key=lambda item: _WORST_FIRST.index(item[1].status))
     faults = tuple(
         msgspec.structs.replace(fault, path=fault.path or f"/data/{name}")
-        for name, outcome in missing.items()
+        for name, outcome in by_severity
         for fault in outcome.faults
     )
     http_status = 200
@@ -218,7 +220,7 @@ def aggregate(outcomes: Mapping[str, Outcome], *, require_all: bool) -> Outcome:
     elif answered and not require_all:
         status = Status.PARTIAL
     else:
-        worst = min(missing.values(), key=lambda outcome: _WORST_FIRST.index(outcome.status))
+        worst = by_severity[0][1]
         status, http_status = worst.status, worst.http_status
     usable = status in _ANSWERS
     return Outcome(
