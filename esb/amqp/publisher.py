@@ -21,6 +21,7 @@ from esb.ports import Outgoing
 WINDOW = 100
 CONFIRM_TIMEOUT_S = 10.0
 PERSISTENT = 2
+NO_CONFIRMS = "the broker does not confirm"
 
 
 class Outcome(enum.Enum):
@@ -50,6 +51,7 @@ class Publisher:
         self._confirm_timeout_s = confirm_timeout_s
         self._outstanding: dict[int, _Outstanding] = {}
         self._last_tag = 0
+        self._stalled = False
         self._kept: KeptChannel | None = None
         self._watch: asyncio.Task[None] | None = None
 
@@ -72,7 +74,7 @@ class Publisher:
         """Why nothing can be published now; None when it can."""
         if self._kept is None:
             return "not started"
-        return self._broker.state.problem or self._kept.problem
+        return self._broker.state.problem or self._kept.problem or (NO_CONFIRMS if self._stalled else None)
 
     @property
     def outstanding(self) -> int:
@@ -158,6 +160,7 @@ class Publisher:
         await channel.confirm(self._on_confirm, self._on_return)
 
     def _on_confirm(self, tag: int, multiple: bool, taken: bool) -> None:  # noqa: FBT001 - the shape of pika's callback
+        self._stalled = False
         if not multiple:
             self._settle(tag, taken=taken)
             return
@@ -198,8 +201,7 @@ class Publisher:
     async def _watch_confirms(self) -> None:
         """Abandon a channel that does not confirm, and so fail what is outstanding on it.
 
-        A quorum queue that has no leader (a broker that is just starting, a lost majority) drops what it is sent,
-        and RabbitMQ then never confirms it on that channel; on a new one the next try gets through.
+        A quorum queue without a leader takes what it is sent and may never confirm it; a new channel asks anew.
         """
         loop = asyncio.get_running_loop()
         while True:
@@ -207,5 +209,6 @@ class Publisher:
             oldest = next(iter(self._outstanding.values()), None)
             if oldest is None or loop.time() - oldest.sent_at_s < self._confirm_timeout_s:
                 continue
+            self._stalled = True
             if self._kept is not None and self._kept.channel is not None:
-                self._kept.channel.abandon("the broker does not confirm")
+                self._kept.channel.abandon(NO_CONFIRMS)
