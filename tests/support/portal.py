@@ -85,11 +85,16 @@ class Portal:
         self.feed = f"{name}.feed"
         self.asked: list[str] = []
         self._taken: dict[str, list[Got]] = {self.answers: [], self.feed: []}
-        self.connect()
+        self.client = Client(url)
+        self._listen()
 
     def connect(self) -> None:
-        """Connect, and make both queues if they are not there."""
+        """Connect again, and make both queues if they are not there."""
+        self.client.close()
         self.client = Client(self.url)
+        self._listen()
+
+    def _listen(self) -> None:
         self.client.queue(self.answers)
         self.client.queue(self.feed)
         self.client.channel.queue_bind(self.feed, "esb.replies", f"{self.name}.#")

@@ -35,7 +35,6 @@ async def test_a_reply_is_never_sent_to_a_queue_that_is_not_the_callers(
 async def test_the_broker_refuses_a_name_that_is_not_the_senders(portal: Portal) -> None:
     with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="user_id"):
         portal.ask("person.identity", user_id="eesmn")
-    portal.client.close()
     portal.connect()
 
 
