@@ -174,7 +174,9 @@ async def _workers(home: Path) -> str:
 def _worker(answer: dict[str, Any]) -> str:
     if "error" in answer:
         return f"one does not answer: {answer['error']}"
-    return f"worker {answer['worker']}: table {answer['digest'][:12]}, {answer['in_flight']} in flight"
+    held = sorted(agency for agency, state in answer["breakers"].items() if state != "closed")
+    holding = f", held back: {', '.join(held)}" if held else ""
+    return f"worker {answer['worker']}: table {answer['digest'][:12]}, {answer['in_flight']} in flight{holding}"
 
 
 def _python_problem() -> str | None:

@@ -135,10 +135,9 @@ def reload(context: typer.Context, *, as_json: JsonFlag = False) -> None:
     shell = shell_of(context)
     settings = shell.settings
     digest = shell.table(settings).digest
-    sockets = control.sockets(Path(settings.home))
-    if not sockets:
+    verdicts = run(_reload(control.sockets(Path(settings.home)), digest))
+    if not verdicts["workers"]:
         fail("no bus is running here; the files are good and will be used at its start", code=DEPENDENCY_DOWN)
-    verdicts = run(_reload(sockets, digest))
     if as_json:
         print_json(verdicts)
     else:
@@ -152,22 +151,20 @@ async def _reload(sockets: list[Path], digest: str) -> dict[str, Any]:
     problems = [answer for answer in prepared if "error" in answer]
     if problems:
         await control.order_all(sockets, "abort")
-        return {"used": False, "workers": len(sockets), "problems": problems}
+        return {"used": False, "workers": len(prepared), "using": 0, "problems": problems}
     committed = await control.order_all(sockets, "commit", digest)
     problems = [answer for answer in committed if "error" in answer]
     change = next((answer for answer in committed if "error" not in answer), {})
-    return {"used": not problems, "workers": len(sockets), "problems": problems, "change": change}
+    using = len(committed) - len(problems)
+    return {"used": not problems, "workers": len(prepared), "using": using, "problems": problems, "change": change}
 
 
 def _tell(verdicts: dict[str, Any], digest: str) -> None:
     if not verdicts["used"]:
-        err.print("the old table stays in use everywhere:", markup=False)
-        for answer in verdicts["problems"]:
-            for finding in answer.get("findings") or [answer["error"]]:
-                err.print(f"  {finding}", markup=False)
+        _tell_problems(verdicts, digest)
         return
     change = verdicts["change"]
-    out.print(f"{counted(verdicts['workers'], 'worker')} on table {digest[:12]}", markup=False)
+    out.print(f"table {digest[:12]} is in use by {counted(verdicts['workers'], 'worker')}", markup=False)
     for what in ("added", "removed", "changed"):
         if change.get(what):
             out.print(f"  {what}: {', '.join(change[what])}", markup=False)
@@ -184,6 +181,20 @@ def _for_people(value: object) -> str:
         case list():
             return ", ".join(map(str, value))
     return str(value)
+
+
+def _tell_problems(verdicts: dict[str, Any], digest: str) -> None:
+    using, workers = verdicts["using"], counted(verdicts["workers"], "worker")
+    # Only a worker that stopped answering between its two orders can be left out: what it prepared was good.
+    where = (
+        "the old table stays in use everywhere"
+        if not using
+        else f"table {digest[:12]} is in use by {using} of {workers}"
+    )
+    err.print(f"{where}:", markup=False)
+    for answer in verdicts["problems"]:
+        for finding in answer.get("findings") or [answer["error"]]:
+            err.print(f"  {finding}", markup=False)
 
 
 def _asks(route: Route) -> str:

@@ -13,12 +13,14 @@ from typing import Annotated
 import typer
 import uvloop
 
+from esb import control
 from esb.app import Agencies, Worker
-from esb.commands.shell import PROBLEMS, Shell, err, out, shell_of
+from esb.commands.shell import PROBLEMS, Shell, counted, err, out, shell_of
 from esb.settings import Settings
 from esb.telemetry import logging
 
 RESTART_AFTER_S = (0.2, 1.0, 5.0, 15.0)
+LOOK_EVERY_S = 0.2
 STEADY_S = 30.0
 """A worker that lived this long was good: when it dies its successor starts at once again."""
 
@@ -69,10 +71,27 @@ def _check_first(shell: Shell, settings: Settings) -> None:
 async def _supervise(settings: Settings, workers: int) -> int:
     stopping = _stop_signals()
     tasks = [asyncio.create_task(_keep(slot, stopping)) for slot in range(workers)]
-    out.print(f"bus starting on http://{settings.http} with {workers} workers", markup=False)
+    out.print(f"bus starting on {_address(settings)} with {counted(workers, 'worker')}", markup=False)
     sys.stdout.flush()
+    announcing = asyncio.create_task(_announce(settings, workers))
     codes = await asyncio.gather(*tasks)
+    announcing.cancel()
     return max(codes)
+
+
+async def _announce(settings: Settings, workers: int) -> None:
+    """Say once that all workers answer: until then a question might meet nobody."""
+    ready = 0
+    while ready < workers:
+        await asyncio.sleep(LOOK_EVERY_S)
+        answers = await control.order_all(control.sockets(Path(settings.home)), "status")
+        ready = sum("error" not in answer for answer in answers)
+    out.print(f"bus ready on {_address(settings)}", markup=False)
+    sys.stdout.flush()
+
+
+def _address(settings: Settings) -> str:
+    return f"http://{settings.http}" if settings.http else f"https://{settings.https}"
 
 
 async def _keep(slot: int, stopping: asyncio.Event) -> int:

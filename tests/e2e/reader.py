@@ -24,7 +24,7 @@ FILE_NAME = re.compile(r"# (\w+\.py)\n")
 SERVICE = re.compile(r"(?:\.venv/bin/)?(esb (?:demo --keep|adapters simulate|serve))\b[^\n]*\n?")
 ENDPOINT = re.compile(r"(simulated: http://127\.0\.0\.1:)\d+")
 
-READY = {"esb demo --keep": "stop: Ctrl-C", "esb serve": "bus ", "esb adapters simulate": " control on "}
+READY = {"esb demo --keep": "stop: Ctrl-C", "esb serve": "bus ready on ", "esb adapters simulate": " control on "}
 START_WITHIN_S = 90.0
 STOP_WITHIN_S = 40.0
 

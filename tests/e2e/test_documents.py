@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from esb import operations
+from esb.model import CallerName, MessageId, RouteId
+from esb.ports import Channel, ReceivedExchange
+from esb.settings import Settings
 from tests.e2e.reader import Reader, blocks, clone
 from tests.support.agencies import ROOT
 from tests.support.bus import free_port
@@ -36,6 +42,49 @@ def test_portal_guide(reader: Reader, rabbit: Rabbit) -> None:
     assert spoken.count("OK Əliyeva") == 3  # asked and verified: at once, later, over RabbitMQ
     assert '"status":"OK"' in spoken
     assert spoken.lower().count("idempotent-replay: true") == 1
+
+
+PARKED = ("5f1c0de5-0000-4000-8000-000000000001", "5f1c0de5-0000-4000-8000-000000000002")
+"""The messages that the operators' guide works with."""
+
+
+@pytest.mark.rabbitmq
+@pytest.mark.postgres
+@pytest.mark.timeout(300)
+async def test_operator_guide(reader: Reader, rabbit: Rabbit, postgres_url: str) -> None:
+    lend_broker(reader, rabbit)
+    reader.changes["postgresql://esb:secret@127.0.0.1:5432/esb"] = postgres_url
+    said = []
+    for block in blocks(DOCS / "operator.md"):
+        said.append(reader.run(block))
+        if "demo --keep" in block.text:
+            await park(reader.folder / "var" / "demo", PARKED)
+    spoken = "".join(said)
+    assert "PARKED" in spoken
+    assert spoken.count(": whole") >= 3
+    assert "PostgreSQL" in spoken
+    assert "RabbitMQ answers" in spoken
+    assert "worker 1: table" in spoken
+    assert "signature verified" in spoken
+
+
+async def park(home: Path, message_ids: Iterable[str]) -> None:
+    """Exchanges that a person has to look at, as the bus of this home would have them."""
+    body = b'{"subject":{"scheme":"FIN","value":"7TESTX1"},"purpose":"VEMTAS application"}'
+    async with operations.open_journal(Settings(home=str(home))) as journal:
+        for message_id in map(MessageId, message_ids):
+            exchange = ReceivedExchange(
+                caller=CallerName("portal"),
+                message_id=message_id,
+                route=RouteId("person.identity"),
+                body=body,
+                body_sha256=hashlib.sha256(body).digest(),
+                channel=Channel.HTTP,
+                asynchronous=True,
+                received_at=datetime.now(UTC),
+            )
+            await journal.receive(exchange, lease_s=60)
+            await journal.park(exchange.caller, message_id, reason="the effect of an earlier call is unknown")
 
 
 def lend_broker(reader: Reader, rabbit: Rabbit) -> None:
