@@ -147,7 +147,6 @@ class Broker:
             on_open_callback=lambda _connection: settle(opened, None),
             on_open_error_callback=lambda _connection, error: settle(opened, reason_of(error)),
             on_close_callback=lambda _connection, error: settle(lost, reason_of(error)),
-            custom_ioloop=asyncio.get_running_loop(),
         )
         connection.add_on_connection_blocked_callback(lambda _connection, frame: self._block(frame.method.reason))
         connection.add_on_connection_unblocked_callback(lambda _connection, _frame: self._block(None))
