@@ -58,8 +58,9 @@ def blocks(document: Path) -> list[Block]:
 
 
 def clone(folder: Path) -> Path:
-    """What of the tree a reader works with; agencies listen at ports that are free here."""
+    """What of the tree a reader works with, set up; agencies listen at ports that are free here."""
     folder.mkdir()
+    program(folder, "make", f'exec {shutil.which("make")} -o .venv/.installed-run "$@"')
     for name in (".venv", "Makefile", "setup.cfg", "requirements", "docs"):
         (folder / name).symlink_to(ROOT / name)
     shutil.copyfile(ROOT / "routes.yaml", folder / "routes.yaml")
@@ -69,6 +70,14 @@ def clone(folder: Path) -> Path:
         text = manifest.read_text(encoding="utf-8")
         manifest.write_text(ENDPOINT.sub(lambda match: f"{match[1]}{free_port()}", text), encoding="utf-8")
     return folder
+
+
+def program(folder: Path, name: str, text: str) -> None:
+    """A program that the reader has before all others."""
+    script = folder / "bin" / name
+    script.parent.mkdir(exist_ok=True)
+    script.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    script.chmod(0o755)
 
 
 @dataclass(kw_only=True)

@@ -15,7 +15,7 @@ from esb import operations
 from esb.model import CallerName, MessageId, RouteId
 from esb.ports import Channel, ReceivedExchange
 from esb.settings import Settings
-from tests.e2e.reader import Reader, blocks, clone
+from tests.e2e.reader import Reader, blocks, clone, program
 from tests.support.agencies import ROOT
 from tests.support.bus import free_port
 from tests.support.rabbitmq import PASSWORD, SCRIPTS, Rabbit
@@ -34,7 +34,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
 
 
 @pytest.mark.rabbitmq
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_portal_guide(reader: Reader, rabbit: Rabbit) -> None:
     lend_broker(reader, rabbit)
     said = {block.place: reader.run(block) for block in blocks(DOCS / "portal.md")}
@@ -44,13 +44,23 @@ def test_portal_guide(reader: Reader, rabbit: Rabbit) -> None:
     assert spoken.lower().count("idempotent-replay: true") == 1
 
 
+@pytest.mark.timeout(600)
+def test_agency_guide(reader: Reader) -> None:
+    reader.changes["127.0.0.1:18109"] = f"127.0.0.1:{free_port()}"
+    spoken = "".join(reader.run(block) for block in blocks(DOCS / "agency.md"))
+    assert "routes.yaml: good" in spoken
+    assert "3 cases, 0 with problems" in spoken
+    assert "Nəsimi rayonu" in spoken
+    assert "NOT_FOUND" in spoken
+
+
 PARKED = ("5f1c0de5-0000-4000-8000-000000000001", "5f1c0de5-0000-4000-8000-000000000002")
 """The messages that the operators' guide works with."""
 
 
 @pytest.mark.rabbitmq
 @pytest.mark.postgres
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_operator_guide(reader: Reader, rabbit: Rabbit, postgres_url: str) -> None:
     lend_broker(reader, rabbit)
     reader.changes["postgresql://esb:secret@127.0.0.1:5432/esb"] = postgres_url
@@ -94,11 +104,8 @@ def lend_broker(reader: Reader, rabbit: Rabbit) -> None:
         "amqp://my-portal:portal-secret@127.0.0.1:5672/%2F": rabbit.node.url(rabbit.vhost, user="my-portal"),
         "portal-secret": PASSWORD,
     }
-    script = reader.folder / "bin" / "rabbitmqctl"
-    script.parent.mkdir(exist_ok=True)
     exports = "\n".join(f"export {name}='{value}'" for name, value in rabbit.node.environment.items())
-    script.write_text(f'#!/bin/sh\n{exports}\nexec {SCRIPTS}/rabbitmqctl --quiet "$@"\n', encoding="utf-8")
-    script.chmod(0o755)
+    program(reader.folder, "rabbitmqctl", f'{exports}\nexec {SCRIPTS}/rabbitmqctl --quiet "$@"')
 
 
 def test_generated_documents_are_fresh() -> None:
