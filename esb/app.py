@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,6 +75,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
     configuration: Configuration
     key: SigningKey
+    tls: ssl.SSLContext | None = None
 
     @property
     def digest(self) -> str:
@@ -276,15 +278,17 @@ class Worker:
         candidate = self._compile(previous=self._pipeline.configuration)
         if digest is not None and candidate.digest != digest:
             raise SettingInvalid("the files changed while they were being loaded; reload again")
-        return candidate
+        if self._tls is None:
+            return candidate
+        return msgspec.structs.replace(candidate, tls=self._tls.prepare())
 
     async def commit(self, candidate: Candidate) -> Mapping[str, object]:
         """Use it whole, from the next exchange on; what runs finishes under the old one. Says what changed."""
         before = self._pipeline.configuration.table
         self._pipeline.configuration = candidate.configuration
         self._key = candidate.key
-        if self._tls is not None:
-            self._tls.reload()
+        if self._tls is not None and candidate.tls is not None:
+            self._tls.use(candidate.tls)
         if self._broker is not None:
             with contextlib.suppress(BrokerUnavailable):  # declared as soon as the broker is back
                 await self._broker.follow(candidate.configuration)

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import msgspec
 
 from esb.errors import ConfigurationError, EsbError, RoutesInvalid
+from security.errors import SecurityError
 
 MAX_LINE_BYTES = 64 * 1024
 ANSWER_TIMEOUT_S = 120.0
@@ -78,7 +79,7 @@ class Control:
             answer = await self._obey(order)
         except RoutesInvalid as error:
             answer = {"error": "invalid", "findings": [str(finding) for finding in error.findings]}
-        except EsbError as error:
+        except (EsbError, SecurityError) as error:
             answer = {"error": error.reason, "findings": [error.reason]}
         except (msgspec.MsgspecError, ValueError):
             answer = {"error": "not an order", "findings": []}
@@ -125,8 +126,12 @@ async def order(socket: Path, verb: str, digest: str | None = None) -> dict[str,
 
 
 async def order_all(sockets: Sequence[Path], verb: str, digest: str | None = None) -> list[dict[str, Any]]:
-    """Give the order to every worker at once; a worker that is gone answers with an `error` too."""
-    return list(await asyncio.gather(*(_answer_or_error(order(path, verb, digest)) for path in sockets)))
+    """Give the order to every worker that lives at once; one that does not answer answers with an `error` too.
+
+    Where nobody listens a worker was killed: it needs no order, its successor begins with the files as they are.
+    """
+    answers = await asyncio.gather(*(_answer_or_error(order(path, verb, digest)) for path in sockets))
+    return [answer for answer in answers if answer is not None]
 
 
 def sockets(home: Path) -> list[Path]:
@@ -134,9 +139,11 @@ def sockets(home: Path) -> list[Path]:
     return sorted((home / "run").glob("worker-*.sock"))
 
 
-async def _answer_or_error(answer: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+async def _answer_or_error(answer: Awaitable[dict[str, Any]]) -> dict[str, Any] | None:
     try:
         return await answer
+    except (ConnectionRefusedError, FileNotFoundError):
+        return None
     except (OSError, TimeoutError) as error:
         return {"error": f"no answer ({type(error).__name__})", "findings": []}
 

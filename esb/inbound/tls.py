@@ -40,7 +40,15 @@ class ServerTls:
         Raises:
             SettingInvalid: a file cannot be used; the certificates that were in use stay in use.
         """
-        self._current = self._load()
+        self.use(self.prepare())
+
+    def prepare(self) -> ssl.SSLContext:
+        """The files as they are now, not in use yet. Raises SettingInvalid."""
+        return self._load()
+
+    def use(self, prepared: ssl.SSLContext) -> None:
+        """From the next connection on, use what was prepared."""
+        self._current = prepared
 
     def _use_current(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
         connection.context = self._current
