@@ -7,9 +7,7 @@ laptop and fails when CI is set.
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
-import hashlib
 import os
 import secrets
 import shutil
@@ -28,28 +26,23 @@ import pika
 import pika.exceptions
 import pytest
 
+from tests.support.rabbit_definitions import (
+    BUS_USER,
+    EVERYTHING,
+    PASSWORD,
+    Permission,
+    user_definitions,
+    vhost_definitions,
+)
+
+__all__ = ["EVERYTHING", "PASSWORD", "SCRIPTS", "Client", "Permission", "Rabbit", "RabbitNode", "eventually"]
+
 SCRIPTS = Path("/usr/lib/rabbitmq/bin")
 """The scripts themselves: the wrappers in /usr/sbin insist on the account `rabbitmq`."""
 
-BUS_USER = "esb"
-PASSWORD = "fictitious"
 PREPARED_VHOSTS = 8
 START_S = 60.0
 STOP_S = 20.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Permission:
-    """What a broker user may do in one virtual host; each a regular expression on names."""
-
-    configure: str
-    write: str
-    read: str
-    topics: tuple[tuple[str, str, str], ...] = ()
-    """(exchange, write, read): regular expressions on routing keys."""
-
-
-EVERYTHING = Permission(configure=".*", write=".*", read=".*")
 
 
 class RabbitNode:
@@ -124,14 +117,14 @@ class RabbitNode:
         vhost = next(self._vhosts, None)
         if vhost is None:
             more = [f"x{secrets.token_hex(4)}" for _ in range(PREPARED_VHOSTS)]
-            self.define(_vhost_definitions(more))
+            self.define(vhost_definitions(more))
             self._vhosts = iter(more)
             vhost = next(self._vhosts)
         return vhost
 
     def add_user(self, name: str, vhost: str, permission: Permission) -> str:
         """Make a broker user (or change what it may do) and return its address."""
-        self.define(_user_definitions(name, vhost, permission))
+        self.define(user_definitions(name, vhost, permission))
         return self.url(vhost, user=name)
 
     def define(self, definitions: dict[str, object]) -> None:
@@ -334,7 +327,7 @@ def _environment(folder: Path, *, port: int) -> dict[str, str]:
 
 def _write_configuration(folder: Path, *, port: int) -> None:
     definitions = folder / "definitions.json"
-    definitions.write_bytes(msgspec.json.encode(_vhost_definitions([f"v{n}" for n in range(PREPARED_VHOSTS)])))
+    definitions.write_bytes(msgspec.json.encode(vhost_definitions([f"v{n}" for n in range(PREPARED_VHOSTS)])))
     (folder / "rabbitmq.conf").write_text(
         "\n".join(
             (
@@ -352,48 +345,6 @@ def _write_configuration(folder: Path, *, port: int) -> None:
         + "\n",
         encoding="ascii",
     )
-
-
-def _vhost_definitions(vhosts: list[str]) -> dict[str, object]:
-    return {
-        "rabbit_version": "3.10.8",
-        "users": [_user(BUS_USER)],
-        "vhosts": [{"name": vhost} for vhost in vhosts],
-        "permissions": [_permission(BUS_USER, vhost, EVERYTHING) for vhost in vhosts],
-    }
-
-
-def _user_definitions(name: str, vhost: str, permission: Permission) -> dict[str, object]:
-    return {
-        "rabbit_version": "3.10.8",
-        "users": [_user(name)],
-        "permissions": [_permission(name, vhost, permission)],
-        "topic_permissions": [
-            {"user": name, "vhost": vhost, "exchange": exchange, "write": write, "read": read}
-            for exchange, write, read in permission.topics
-        ],
-    }
-
-
-def _user(name: str) -> dict[str, object]:
-    salt = secrets.token_bytes(4)
-    digest = hashlib.sha256(salt + PASSWORD.encode()).digest()
-    return {
-        "name": name,
-        "password_hash": base64.b64encode(salt + digest).decode(),
-        "hashing_algorithm": "rabbit_password_hashing_sha256",
-        "tags": "",
-    }
-
-
-def _permission(name: str, vhost: str, permission: Permission) -> dict[str, object]:
-    return {
-        "user": name,
-        "vhost": vhost,
-        "configure": permission.configure,
-        "write": permission.write,
-        "read": permission.read,
-    }
 
 
 def _free_port() -> int:
