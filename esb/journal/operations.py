@@ -88,6 +88,7 @@ class Receive(msgspec.Struct, frozen=True, kw_only=True):
             and stored.state == State.RECEIVED
             and stored.lease_owner == self.row.lease_owner
             and stored.attempts == self.row.attempts
+            and not stored.call_begun
             and stored.route == self.row.route
         )
 

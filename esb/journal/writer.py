@@ -151,7 +151,8 @@ class ChainWriter:
     def _doubt(self, batch: Sequence[Operation]) -> None:
         self._head = None
         for operation in batch:
-            if isinstance(operation, Receive):
+            # Of one that is leased the answer was given before: this is a second call, and finds what the first made.
+            if isinstance(operation, Receive) and operation.row.key not in self._leased:
                 self._unanswered[operation.row.key] = operation.body_sha256
         _forget_oldest(self._unanswered)
 

@@ -163,14 +163,14 @@ async def until(condition: Callable[[], object], *, within_s: float = ANSWER_WIT
 
 
 def broker_settings(
-    agencies: Agencies, home: Path, node: RabbitNode | None = None, vhost: str = "", **others: Any
+    agencies: Agencies, home: Path, rabbit: RabbitNode | None = None, vhost: str = "", **others: Any
 ) -> Settings:
     """Settings of a bus on this virtual host (or without a broker), with a route that must not be repeated."""
     home.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(ROOT / "routes.yaml", home / "routes.yaml")
     with (home / "routes.yaml").open("a", encoding="utf-8") as routes:
         routes.write(ONCE_ONLY)
-    chosen = {"broker_url": "" if node is None else node.url(vhost), "later_tries_s": (1, 1), "lease_margin_s": 2.0}
+    chosen = {"broker_url": "" if rabbit is None else rabbit.url(vhost), "later_tries_s": (1, 1), "lease_margin_s": 2.0}
     return settings_for(agencies, home, **{**chosen, **others})
 
 

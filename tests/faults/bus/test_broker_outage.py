@@ -63,7 +63,7 @@ async def test_a_broker_that_dies_amid_the_traffic_loses_nothing(
     await agencies.behave("din-reg", "slow=300")
     over_amqp = [portal.ask("person.identity") for _ in range(100)]
     over_http = [bus.ask("person.address", headers=LATER).reply["message_id"] for _ in range(10)]
-    await until(lambda: portal.received())
+    await until(portal.received)
     node.kill()
 
     await until(lambda: readiness(bus)[0] == 503)
@@ -97,7 +97,7 @@ async def test_a_message_that_the_broker_took_for_poison_is_parked(
     await _hand_out_too_often(node, vhost)
 
     bus = bus.again()
-    while (exchange := await stored(bus.settings, message_id)) is None:
+    while (exchange := await stored(bus.settings, message_id)) is None:  # noqa: ASYNC110 - another process
         await asyncio.sleep(0.05)
     assert (exchange.state, exchange.parked_reason) == ("PARKED", "broker.delivery_limit")
     assert await agencies.calls("din-reg") == {}

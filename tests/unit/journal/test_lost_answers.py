@@ -123,6 +123,18 @@ async def test_lost_exchange_that_somebody_has_finished_is_not_run_again(bench: 
     assert stored.state is State.COMPLETED
 
 
+async def test_call_that_fails_after_one_that_was_answered_does_not_make_the_exchange_new(bench: Bench) -> None:
+    # As when a message comes again while its exchange runs, and the journal goes away for a moment.
+    exchange = request_of()
+    assert await bench.journal.receive(exchange, lease_s=30) is None
+    bench.store.lose_before = 1
+    with pytest.raises(JournalUnavailable):
+        await bench.journal.receive(exchange, lease_s=30)
+    stored = await bench.journal.receive(exchange, lease_s=30)
+    assert stored is not None
+    assert stored.lease_owner == "node1/1"
+
+
 async def test_second_use_of_a_token_is_not_taken_for_a_lost_answer(bench: Bench) -> None:
     exchange = request_of()
     await bench.lost(lambda: bench.journal.receive(exchange, lease_s=30, claims=[claim_of("jti-1")]))
