@@ -147,10 +147,13 @@ class Reader:
         wanted = max(1, sum(name in text.split() for name in NAMES)) if "simulate" in kind else 1
         self.said[kind] = _until(process, READY[kind], count=wanted, place=place)
 
-    def stop(self, kind: str) -> str:
-        """Press Ctrl-C, which reaches every process of the terminal; gives what was said from then on."""
+    def stop(self, kind: str, *, by: str = "ctrl-c") -> str:
+        """Press Ctrl-C, which reaches every process of the terminal, or `kill` the one; what was said from then on."""
         process = self._running.pop(kind)
-        os.killpg(process.pid, signal.SIGINT)
+        if by == "kill":
+            process.terminate()
+        else:
+            os.killpg(process.pid, signal.SIGINT)
         try:
             rest, _ = process.communicate(timeout=STOP_WITHIN_S)
         except subprocess.TimeoutExpired:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -15,7 +17,7 @@ from esb import operations
 from esb.model import CallerName, MessageId, RouteId
 from esb.ports import Channel, ReceivedExchange
 from esb.settings import Settings
-from tests.e2e.reader import Reader, blocks, clone, program
+from tests.e2e.reader import Block, Reader, blocks, clone, program
 from tests.support.agencies import ROOT
 from tests.support.bus import free_port
 from tests.support.rabbitmq import PASSWORD, SCRIPTS, Rabbit
@@ -42,6 +44,26 @@ def test_portal_guide(reader: Reader, rabbit: Rabbit) -> None:
     assert spoken.count("OK Əliyeva") == 3  # asked and verified: at once, later, over RabbitMQ
     assert '"status":"OK"' in spoken
     assert spoken.lower().count("idempotent-replay: true") == 1
+
+
+@pytest.mark.timeout(600)
+def test_readme(reader: Reader) -> None:
+    reader.changes["make test\n"] = ""  # this is it
+    spoken = "".join(reader.run(block) for block in blocks(ROOT / "README.md"))
+    assert "everything as expected" in spoken
+    assert "Əliyeva" in spoken
+    assert "signature verified" in spoken
+    assert re.search(r"\d+ cases, 0 with problems", spoken)
+
+
+@pytest.mark.timeout(600)
+def test_kept_demo_prints_a_line_to_paste_and_takes_all_it_started_along_when_killed(reader: Reader) -> None:
+    said = reader.run(Block(document="README.md", line=0, language="sh", text=".venv/bin/esb demo --keep\n"))
+    pasted = re.search(r"^curl .*?\n\n", said, re.DOTALL | re.MULTILINE)
+    assert pasted is not None
+    reply = json.loads(reader.shell("the line that the demo prints", pasted[0]))
+    assert (reply["status"], reply["data"]["surname"]) == ("OK", "Əliyeva")
+    assert "everything as expected" in reader.stop("esb demo --keep", by="kill")
 
 
 @pytest.mark.timeout(600)
