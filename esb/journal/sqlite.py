@@ -42,10 +42,12 @@ class SqliteStore:
         self._lock = OwnerLock(home, owner)
         self._writer = _Thread("journal-writer", self._connect)
         self._reader = _Thread("journal-reader", self._connect)
+        self._is_open = False
 
     async def open(self) -> None:
         """Connect and migrate."""
         await self._writer.run(_migrate)
+        self._is_open = True
 
     async def own(self) -> None:
         """Lock the owner name on this machine, whose processes alone can use the file."""
@@ -65,16 +67,20 @@ class SqliteStore:
         await self._writer.close()
         self._lock.release()
 
-    def _connect(self) -> sqlite3.Connection:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        # Created here, so that nobody else can read it from its first moment on. Never opened when it is there: closing
-        # any descriptor of a file drops all locks that this process holds on it (POSIX), SQLite's own among them, and
-        # the next process that comes and goes would take itself for the last one and remove the live WAL.
-        with contextlib.suppress(FileExistsError):
-            os.close(os.open(self._file, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    def _connect(self) -> _Connection:
+        # A file that is gone while in use is an outage and not the beginning of another journal.
+        if not self._is_open:
+            self._create()
         connection = sqlite3.connect(
-            self._file, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=64
+            f"{self._file.resolve().as_uri()}?mode=rw",
+            uri=True,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=64,
+            factory=_Connection,
         )
+        connection.file, connection.inode = self._file, _inode(self._file)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
@@ -84,16 +90,41 @@ class SqliteStore:
             raise
         return connection
 
+    def _create(self) -> None:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        # Created here, so that nobody else can read it from its first moment on. Never opened when it is there: closing
+        # any descriptor of a file drops all locks that this process holds on it (POSIX), SQLite's own among them, and
+        # the next process that comes and goes would take itself for the last one and remove the live WAL.
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(self._file, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
+class _Connection(sqlite3.Connection):
+    """Knows which file it has open, for the path may lead to another one later."""
+
+    file: Path
+    inode: tuple[int, int]
+
+    def require_place(self) -> None:
+        """Raises when what is written would go into a file that was moved away or removed: SQLite does not notice."""
+        if _inode(self.file) != self.inode:
+            raise sqlite3.OperationalError("the database file was moved or replaced")
+
+
+def _inode(file: Path) -> tuple[int, int]:
+    found = os.stat(file)  # noqa: PTH116 - once per commit, and pathlib doubles its cost
+    return found.st_dev, found.st_ino
+
 
 class _Thread:
     """A connection and the one thread that may use it; after an error the next use connects anew."""
 
-    def __init__(self, name: str, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(self, name: str, connect: Callable[[], _Connection]) -> None:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
         self._connect = connect
-        self._connection: sqlite3.Connection | None = None
+        self._connection: _Connection | None = None
 
-    async def run(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+    async def run(self, work: Callable[[_Connection], _Result]) -> _Result:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._executor, self._run, work)
         except (sqlite3.Error, OSError) as error:
@@ -103,12 +134,12 @@ class _Thread:
         await asyncio.get_running_loop().run_in_executor(None, self._executor.shutdown)
         self._disconnect()
 
-    def _run(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+    def _run(self, work: Callable[[_Connection], _Result]) -> _Result:
         if self._connection is None:
             self._connection = self._connect()
         try:
             return work(self._connection)
-        except sqlite3.Error:
+        except (sqlite3.Error, OSError):
             self._disconnect()
             raise
 
@@ -137,10 +168,11 @@ def _statements(script: str) -> Sequence[str]:
     return [statement for statement in re.split(r";$(?!\nEND)", script, flags=re.MULTILINE) if statement.strip()]
 
 
-def _transact(connection: sqlite3.Connection, needs: Needs, draw: Draw, owner: str) -> Plan:
+def _transact(connection: _Connection, needs: Needs, draw: Draw, owner: str) -> Plan:
     # IMMEDIATE: the write lock first, so that what is read cannot change before it is written.
     connection.execute("BEGIN IMMEDIATE")
     try:
+        connection.require_place()
         plan = draw(_read(connection, needs, owner))
         if not plan.empty:
             _write(connection, plan, owner)
