@@ -22,7 +22,7 @@ from esb.broker_side import BrokerSide
 from esb.bus import Bus
 from esb.control import Control
 from esb.dispatcher import Dispatcher, Lanes
-from esb.errors import BrokerUnavailable, SettingInvalid, StorageError
+from esb.errors import SettingInvalid, StorageError
 from esb.exchanges import Exchanges
 from esb.inbound.http import HttpDoor
 from esb.inbound.tls import ServerTls
@@ -290,8 +290,7 @@ class Worker:
         if self._tls is not None and candidate.tls is not None:
             self._tls.use(candidate.tls)
         if self._broker is not None:
-            with contextlib.suppress(BrokerUnavailable):  # declared as soon as the broker is back
-                await self._broker.follow(candidate.configuration)
+            await self._broker.follow(candidate.configuration)
         change = difference(before, candidate.configuration.table)
         self._metrics.routes_loaded(len(candidate.configuration.table.routes))
         self._log.info(ROUTES_RELOADED, digest=candidate.digest)

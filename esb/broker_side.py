@@ -5,6 +5,7 @@ Put together here so that the composition root starts, follows and stops it as o
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 
 from esb.amqp.channel import Channel
@@ -12,6 +13,7 @@ from esb.amqp.connection import Broker
 from esb.amqp.publisher import Publisher
 from esb.amqp.relay import Relay
 from esb.amqp.topology import GATHER, Topology, declare, topology
+from esb.errors import BrokerUnavailable
 from esb.inbound.amqp import AmqpDoor
 from esb.pipeline import Configuration
 from esb.ports import Clock, Door, Journal
@@ -46,12 +48,14 @@ class BrokerSide:
         await self._door.start(prefetch_of(configuration))
 
     async def follow(self, configuration: Configuration) -> None:
-        """Serve the routes of a new configuration; raises BrokerUnavailable when they cannot be declared now.
-
-        They will be as soon as the broker is back.
-        """
+        """Serve the routes of a new configuration; what cannot be declared now is when the broker is back."""
         self._previous, self._topology = self._topology, topology_of(configuration)
-        await self._declare(await self._consuming.open_channel())
+        with contextlib.suppress(BrokerUnavailable):
+            channel = await self._consuming.open_channel()
+            try:
+                await self._declare(channel)
+            finally:
+                await channel.close()
         await self._door.follow(prefetch_of(configuration))
 
     async def stop_consuming(self, *, grace_s: float) -> None:
@@ -72,7 +76,7 @@ class BrokerSide:
     @property
     def problem(self) -> str | None:
         """Why messages do not flow now; None when they do."""
-        return self._publishing.state.problem or self._door.problem
+        return self._publisher.problem or self._door.problem
 
     async def _declare(self, channel: Channel) -> None:
         if self._topology is not None:
