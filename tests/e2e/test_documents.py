@@ -23,6 +23,7 @@ from tests.support.bus import free_port
 from tests.support.rabbitmq import PASSWORD, SCRIPTS, Rabbit
 
 DOCS = ROOT / "docs"
+LINK = re.compile(r"\]\((?![a-z]+:)([^)#\s]*)(?:#([^)\s]+))?\)")
 
 
 @pytest.fixture
@@ -128,6 +129,29 @@ def lend_broker(reader: Reader, rabbit: Rabbit) -> None:
     }
     exports = "\n".join(f"export {name}='{value}'" for name, value in rabbit.node.environment.items())
     program(reader.folder, "rabbitmqctl", f'{exports}\nexec {SCRIPTS}/rabbitmqctl --quiet "$@"')
+
+
+@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")]), ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target, anchor in LINK.findall(page.read_text(encoding="utf-8")):
+        there = page.parent / target if target else page
+        assert there.exists(), f"{page.name} links to {target}"
+        assert not anchor or anchor in anchors(there), f"{page.name} links to {target}#{anchor}"
+
+
+def anchors(page: Path) -> set[str]:
+    """The names under which headings can be linked to."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+def test_every_guide_is_followed_by_a_test() -> None:
+    assert {page.stem for page in DOCS.glob("*.md")} == {
+        "agency",
+        "operator",
+        "portal",
+        "simulator",  # tests/integration/simulator/test_guide.py
+    }
 
 
 def test_generated_documents_are_fresh() -> None:
