@@ -58,7 +58,8 @@ def show(
     if as_json:
         print_json(details)
         return
-    print_rows([{"field": name, "value": value} for name, value in details.items()], ("field", "value"))
+    told = {name: value for name, value in details.items() if value not in (None, [], "")}
+    print_rows([{"field": name.replace("_", " "), "value": value} for name, value in told.items()], ("field", "value"))
 
 
 @app.command()
