@@ -19,7 +19,7 @@ from esb.ports import PendingOutgoing
 from esb.telemetry.logging import BUS_DEFECT, OUTBOX_RETURNED, Logger
 
 BATCH = 100
-LEASE_S = 60.0
+LEASE_S = 30.0
 """Much longer than the publisher waits for a confirm, so that no second relay sends what this one still tries."""
 
 LOOK_AGAIN_S = 1.0

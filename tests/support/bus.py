@@ -1,4 +1,4 @@
-"""A whole bus as its users meet it: `esb serve` as a process of its own, on free ports, with state in a temporary folder.
+"""A whole bus as its users meet it: `esb serve` as its own process, on free ports, with state in a temporary folder.
 
 `bus` is shared by the session (SQLite, no broker); `start` makes others with other settings, which the test stops.
 """
@@ -147,6 +147,7 @@ class LiveBus:
         """As a power cut would."""
         self.process.kill()
         self.process.wait()
+        self._hang_up()
 
     def stop(self) -> int:
         """As an operator would; answers the exit code."""
@@ -156,9 +157,12 @@ class LiveBus:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self._hang_up()
+        return self.process.returncode
+
+    def _hang_up(self) -> None:
         if self.process.stdout is not None:
             self.process.stdout.close()
-        return self.process.returncode
 
     def again(self) -> LiveBus:
         """The bus started anew on the same state and the same port."""

@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import pika
@@ -203,6 +203,28 @@ def declared(bus: LiveBus) -> None:
     while bus.send("GET", "/readyz", caller=None).status != 200:
         assert time.monotonic() < give_up_s, bus.log.read_text()[-2000:]
         time.sleep(0.05)
+
+
+class Serve(Protocol):
+    """Starts a bus; started again on the same settings, it has the same state and port."""
+
+    def __call__(self, settings: Settings, *, workers: int = 1) -> LiveBus: ...
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Buses of one test; what still runs when it ends is stopped."""
+    started: list[LiveBus] = []
+
+    def serve_one(settings: Settings, *, workers: int = 1) -> LiveBus:
+        bus = start(settings, workers=workers)
+        started.append(bus)
+        return bus
+
+    yield serve_one
+    for bus in started:
+        if bus.process.poll() is None:
+            bus.stop()
 
 
 @pytest.fixture(scope="session")

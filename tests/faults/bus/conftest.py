@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.portal import serve
 from tests.support.postgres import PostgresNode, private_node
 from tests.support.rabbitmq import RabbitNode
+
+__all__ = ["own_rabbit_node", "serve", "stoppable_postgres"]
 
 
 @pytest.fixture(scope="package")

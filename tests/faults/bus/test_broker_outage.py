@@ -9,8 +9,8 @@ import pytest
 
 from esb.amqp.topology import DELIVERY_LIMIT
 from tests.support.agencies import Agencies
-from tests.support.bus import LiveBus, start
-from tests.support.portal import Portal, add_caller, broker_settings, declared, kinds, stored, until
+from tests.support.bus import LiveBus
+from tests.support.portal import Portal, Serve, add_caller, broker_settings, declared, kinds, stored, until
 from tests.support.rabbitmq import Client, RabbitNode
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(240)]
@@ -24,18 +24,18 @@ def readiness(bus: LiveBus) -> tuple[int, str]:
 
 
 async def test_a_bus_without_its_broker_serves_http_and_sends_the_replies_later(
-    agencies: Agencies, own_rabbit_node: RabbitNode, tmp_path: Path
+    serve: Serve, agencies: Agencies, own_rabbit_node: RabbitNode, tmp_path: Path
 ) -> None:
     node, vhost = own_rabbit_node, own_rabbit_node.fresh_vhost()
     settings = broker_settings(agencies, tmp_path, node, vhost)
-    bus = start(settings)
+    bus = serve(settings)
     declared(bus)
     portal = Portal(add_caller(node, vhost))
     portal.close(leave_queues=True)
     assert bus.stop() == 0
     node.stop()
 
-    bus = bus.again()
+    bus = serve(bus.settings)
     status, told = readiness(bus)
     assert (status, "broker" in told) == (503, True)
     assert bus.ask("person.identity").reply["status"] == "OK"
@@ -54,10 +54,10 @@ async def test_a_bus_without_its_broker_serves_http_and_sends_the_replies_later(
 
 
 async def test_a_broker_that_dies_amid_the_traffic_loses_nothing(
-    agencies: Agencies, own_rabbit_node: RabbitNode, tmp_path: Path
+    serve: Serve, agencies: Agencies, own_rabbit_node: RabbitNode, tmp_path: Path
 ) -> None:
     node, vhost = own_rabbit_node, own_rabbit_node.fresh_vhost()
-    bus = start(broker_settings(agencies, tmp_path, node, vhost))
+    bus = serve(broker_settings(agencies, tmp_path, node, vhost))
     declared(bus)
     portal = Portal(add_caller(node, vhost))
     await agencies.behave("din-reg", "slow=300")
@@ -86,17 +86,17 @@ async def test_a_broker_that_dies_amid_the_traffic_loses_nothing(
 
 
 async def test_a_message_that_the_broker_took_for_poison_is_parked(
-    agencies: Agencies, own_rabbit_node: RabbitNode, tmp_path: Path
+    serve: Serve, agencies: Agencies, own_rabbit_node: RabbitNode, tmp_path: Path
 ) -> None:
     node, vhost = own_rabbit_node, own_rabbit_node.fresh_vhost()
-    bus = start(broker_settings(agencies, tmp_path, node, vhost))
+    bus = serve(broker_settings(agencies, tmp_path, node, vhost))
     declared(bus)
     portal = Portal(add_caller(node, vhost))
     assert bus.stop() == 0
     message_id = portal.ask("person.identity")
     await _hand_out_too_often(node, vhost)
 
-    bus = bus.again()
+    bus = serve(bus.settings)
     while (exchange := await stored(bus.settings, message_id)) is None:  # noqa: ASYNC110 - another process
         await asyncio.sleep(0.05)
     assert (exchange.state, exchange.parked_reason) == ("PARKED", "broker.delivery_limit")

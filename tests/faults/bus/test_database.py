@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.agencies import Agencies
-from tests.support.bus import start
-from tests.support.portal import Portal, add_caller, broker_settings, declared, records, until
+from tests.support.portal import Portal, Serve, add_caller, broker_settings, declared, records, until
 from tests.support.postgres import PostgresNode
 from tests.support.rabbitmq import RabbitNode
 
@@ -21,7 +20,7 @@ LATER = {"Prefer": "respond-async"}
 
 
 async def test_two_nodes_of_two_workers_share_one_database_and_broker(
-    agencies: Agencies, rabbit_node: RabbitNode, stoppable_postgres: PostgresNode, tmp_path: Path
+    serve: Serve, agencies: Agencies, rabbit_node: RabbitNode, stoppable_postgres: PostgresNode, tmp_path: Path
 ) -> None:
     vhost, database = rabbit_node.fresh_vhost(), stoppable_postgres.fresh_database()
     settings_of_nodes = [
@@ -29,7 +28,7 @@ async def test_two_nodes_of_two_workers_share_one_database_and_broker(
         for name in ("node1", "node2")
     ]
     shutil.copytree(tmp_path / "node1/keys/callers", tmp_path / "node2/keys/callers", dirs_exist_ok=True)
-    nodes = [start(settings, workers=2) for settings in settings_of_nodes]
+    nodes = [serve(settings, workers=2) for settings in settings_of_nodes]
     for bus in nodes:
         declared(bus)
     portal = Portal(add_caller(rabbit_node, vhost))
@@ -57,10 +56,10 @@ async def test_two_nodes_of_two_workers_share_one_database_and_broker(
 
 
 async def test_while_the_database_is_away_nothing_runs_and_nothing_is_lost(
-    agencies: Agencies, rabbit_node: RabbitNode, stoppable_postgres: PostgresNode, tmp_path: Path
+    serve: Serve, agencies: Agencies, rabbit_node: RabbitNode, stoppable_postgres: PostgresNode, tmp_path: Path
 ) -> None:
     vhost, database = rabbit_node.fresh_vhost(), stoppable_postgres.fresh_database()
-    bus = start(broker_settings(agencies, tmp_path, rabbit_node, vhost, database_url=database, lease_margin_s=20.0))
+    bus = serve(broker_settings(agencies, tmp_path, rabbit_node, vhost, database_url=database, lease_margin_s=20.0))
     declared(bus)
     portal = Portal(add_caller(rabbit_node, vhost))
     await agencies.behave("din-reg", "slow=400")
@@ -68,7 +67,7 @@ async def test_while_the_database_is_away_nothing_runs_and_nothing_is_lost(
     # One that must not be repeated is with the agency when the journal goes, and its answer is not thrown away.
     once = portal.ask("person.registration", "7TESTX2")
     await until(portal.received)
-    while not (await agencies.calls("din-reg")).get("GetPersonByPin", {}).get("7TESTX2"):
+    while not (await agencies.calls("din-reg")).get("GetPersonByPin", {}).get("7TESTX2"):  # noqa: ASYNC110 - another process
         await asyncio.sleep(0.02)
     stoppable_postgres.stop()
     try:
