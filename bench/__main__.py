@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -44,14 +44,22 @@ QUICK = Plan(rounds=1, seconds=0.4, warm_up_s=0.1)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Proxy:
+    """A running proxy."""
+
+    pid: int
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Bench:
     """The running things of one run, and what was found so far."""
 
     plan: Plan
     deployment: Deployment
     floor: Program
-    proxy: Program
-    proxy_url: str
+    proxy: Proxy
+    joined: Proxy
     runs: dict[tuple[str, str], list[Run]] = field(default_factory=dict)
     floors: dict[str, list[Floor]] = field(default_factory=dict)
 
@@ -98,12 +106,13 @@ class Bench:
         return Floor(
             straight_us=float(self.floor.ask(f"{question.fin} token {share_s}")),
             straight_without_token_us=float(self.floor.ask(f"{question.fin} plain {share_s}")),
-            proxy_us=self._proxied(question, seconds).cpu_us,
+            proxy_us=self._proxied(self.proxy, question, seconds).cpu_us,
+            joined_us=self._proxied(self.joined, question, seconds).cpu_us,
         )
 
-    def _proxied(self, question: Question, seconds: float) -> Run:
-        url = f"{self.proxy_url}/{question.fin}"
-        return _measured(self.proxy.pid, lambda: self._over_http(url, question, seconds))
+    def _proxied(self, proxy: Proxy, question: Question, seconds: float) -> Run:
+        url = f"{proxy.url}/{question.fin}"
+        return _measured(proxy.pid, lambda: self._over_http(url, question, seconds))
 
     def _run(self, subject: Subject, question: Question, seconds: float) -> Run:
         body = specimen.question_body(question)
@@ -144,14 +153,13 @@ def run(plan: Plan, names: Sequence[str], folder: Path) -> Results:
             specimen.check(one)
         path = folder / "specimens.json"
         path.write_bytes(msgspec.json.encode(specimens))
-        upstream = stack.enter_context(program("bench.proxy", "upstream", str(path)))
-        proxy = stack.enter_context(program("bench.proxy", "proxy", str(path), upstream.line()))
+        upstream = stack.enter_context(program("bench.proxy", "upstream", str(path))).line()
         bench = Bench(
             plan=plan,
             deployment=deployment,
             floor=stack.enter_context(program("bench.floor", str(path))),
-            proxy=proxy,
-            proxy_url=proxy.line(),
+            proxy=_proxy(stack, "proxy", path, upstream),
+            joined=_proxy(stack, "joined", path, upstream),
         )
         bench.warm_up()
         for number in range(plan.rounds):
@@ -169,20 +177,31 @@ def run(plan: Plan, names: Sequence[str], folder: Path) -> Results:
         )
 
 
+def _proxy(stack: ExitStack, role: str, path: Path, upstream: str) -> Proxy:
+    started = stack.enter_context(program("bench.proxy", role, str(path), upstream))
+    return Proxy(pid=started.pid, url=started.line())
+
+
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short round: shows that it works, measures nothing")
     parser.add_argument("--case", action="append", choices=[case.name for case in CASES], help="only this; repeatable")
+    parser.add_argument("--rounds", type=int, help=f"instead of {THOROUGH.rounds}")
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results", help="folder to write to")
     chosen = parser.parse_args()
     names = chosen.case or [case.name for case in CASES]
     chosen.results.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="esb-bench-") as folder:
-        results = run(QUICK if chosen.quick else THOROUGH, names, Path(folder))
+        results = run(_plan(chosen), names, Path(folder))
     report.write(results, chosen.results)
     print(report.table(results))
     print(*report.ratios(results), sep="\n")
+
+
+def _plan(chosen: argparse.Namespace) -> Plan:
+    plan = QUICK if chosen.quick else THOROUGH
+    return plan if chosen.rounds is None else replace(plan, rounds=chosen.rounds)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 from bench import report
 from bench.values import CASES, QUESTIONS, CaseResult, Floor, Results, Run, Step
 
-FLOOR = Floor(straight_us=300, straight_without_token_us=200, proxy_us=100)
+FLOOR = Floor(straight_us=300, straight_without_token_us=200, proxy_us=100, joined_us=500)
 
 
 def run(cpu_us: float) -> Run:
@@ -42,7 +42,7 @@ def test_the_floor_of_a_question_over_the_broker_has_no_token_in_it() -> None:
 
 
 def test_a_round_in_which_everything_was_slow_does_not_move_the_ratio() -> None:
-    slow = Floor(straight_us=900, straight_without_token_us=600, proxy_us=300)
+    slow = Floor(straight_us=900, straight_without_token_us=600, proxy_us=300, joined_us=1500)
 
     assert result("http", [800, 2400, 800], [FLOOR, slow, FLOOR]).ratio == 2
 
@@ -60,5 +60,7 @@ def test_results_are_written_as_a_page_a_plot_and_json(results: Results, tmp_pat
     assert (tmp_path / "latest.png").read_bytes().startswith(b"\x89PNG")
     assert msgspec.json.decode((tmp_path / "latest.json").read_bytes(), type=Results) == results
     page = (tmp_path / "latest.md").read_text(encoding="utf-8")
-    assert "| (a) HTTP sync, PostgreSQL, 2 kB | 100 | 5.0 | 9.0 | 800 | 300 | 100 | 400 | 2.00 | 90 |" in page
+    assert (
+        "| (a) HTTP sync, PostgreSQL, 2 kB | 100 | 5.0 | 9.0 | 800 | 300 | 100 | 400 | 2.00 | 500 | 1.60 | 90 |" in page
+    )
     assert "| sign | 40 | 40 |" in page
