@@ -8,7 +8,8 @@ from adapters import commands as adapter_commands
 from adapters import manifest_fields
 from adapters.composition import Adapters
 from esb.commands import ask, callers, demo, doctor, documents, journal, keys, messages, routes, serve
-from esb.commands.shell import Shell, guarded
+from esb.commands.shell import Shell, guarded, make_settings_quietly
+from esb.telemetry import logging
 
 app = typer.Typer(
     name="esb",
@@ -22,7 +23,8 @@ app = typer.Typer(
 
 @app.callback()
 def begin(context: typer.Context) -> None:
-    """Every verb finds its shell in the context."""
+    """Every verb finds its shell in the context. Standard output is the verb's alone: logs go to standard error."""
+    logging.configure("debug" if make_settings_quietly().log_level == "debug" else "error")
     context.obj = Shell(agencies=Adapters, manifest_fields=manifest_fields.FIELDS)
 
 

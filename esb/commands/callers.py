@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 
 from esb import client, operations
-from esb.commands.shell import JsonFlag, fail, group, out, print_json, print_rows, shell_of
+from esb.commands.shell import WRONG_USE, JsonFlag, fail, group, out, print_json, print_rows, shell_of
 from esb.model import Text
 from esb.routes import formatter
+from esb.routes.deployment import CALLER_NAME
 from security import jws, keys
 
 app = group("callers", "Systems that may send requests, their keys and grants.")
@@ -56,23 +57,23 @@ def add(
 
     Example: esb callers add portal2
     """
+    if not re.fullmatch(CALLER_NAME, name):
+        fail(f"a caller's name has the form {CALLER_NAME}, not {name!r}", code=WRONG_USE)
     shell = shell_of(context)
     settings = shell.settings
     is_new = name not in shell.table(settings).callers
+    folder = Path(settings.home) / "keys" / "callers" / name
+    # What was given is read before anything is written.
+    given = _given(folder, public_key, certificate)
     if is_new:
         title = Text(az=title_az or name, en=title_en or name)
         _write(Path(settings.routes), lambda text: formatter.add_caller(text, name, title=title))
-    folder = Path(settings.home) / "keys" / "callers" / name
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if public_key is None and certificate is None:
+    for target, content in given.items():
+        target.write_bytes(content)
+    if not given:
         key = operations.new_caller_key(settings, name, now=datetime.now(UTC))
         out.print(f"made key {key.kid} in {folder}", markup=False)
-    if public_key is not None:
-        keys.load_public(public_key)
-        shutil.copyfile(public_key, folder / f"{public_key.stem.removesuffix('.pub')}.pub.pem")
-    if certificate is not None:
-        keys.load_certificate(certificate)
-        shutil.copyfile(certificate, folder / f"{certificate.stem.removesuffix('.crt')}.crt.pem")
     if is_new:
         out.print(f"added {name} to {settings.routes}", markup=False)
         out.print(f"it may ask nothing yet; allow it something with: esb callers grant {name} ROUTE", markup=False)
@@ -124,6 +125,18 @@ def token(
         print_json({"token": minted, "expires_in_s": seconds})
     else:
         typer.echo(minted)
+
+
+def _given(folder: Path, public_key: Path | None, certificate: Path | None) -> dict[Path, bytes]:
+    """The files to be, with what is in them. Raises KeyUnavailable, CertificateRejected."""
+    given: dict[Path, bytes] = {}
+    if public_key is not None:
+        keys.load_public(public_key)
+        given[folder / f"{public_key.stem.removesuffix('.pub')}.pub.pem"] = public_key.read_bytes()
+    if certificate is not None:
+        keys.load_certificate(certificate)
+        given[folder / f"{certificate.stem.removesuffix('.crt')}.crt.pem"] = certificate.read_bytes()
+    return given
 
 
 def _edit(context: typer.Context, edit: formatter.Edit) -> None:

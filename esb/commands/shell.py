@@ -155,7 +155,7 @@ def print_rows(
         # An id or an address that is broken over lines cannot be copied.
         table.add_column(head, overflow="fold", no_wrap=not any(" " in cell for cell in column))
     for line in cells:
-        table.add_row(*line)
+        table.add_row(*map(escape, line))
     out.print(table)
 
 
