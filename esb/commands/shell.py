@@ -20,6 +20,7 @@ from rich.table import Table
 
 from esb import settings as settings_module
 from esb.app import Agencies, compile_configuration
+from esb.client import BusUnreachable
 from esb.errors import BrokerError, EsbError, RoutesInvalid, SettingInvalid, StorageError
 from esb.pipeline import Configuration
 from esb.routes import compiler
@@ -96,7 +97,7 @@ def guarded(main: Callable[[], Any]) -> NoReturn:
         sys.exit(PROBLEMS)
     except SettingInvalid as error:
         fail(error.reason, code=WRONG_USE)
-    except (StorageError, BrokerError, DependencyDown) as error:
+    except (StorageError, BrokerError, BusUnreachable, DependencyDown) as error:
         fail(error.reason, code=DEPENDENCY_DOWN)
     except (EsbError, SecurityError) as error:
         fail(error.reason)

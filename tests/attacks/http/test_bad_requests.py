@@ -121,6 +121,15 @@ def test_a_body_over_the_limit_of_the_bus_is_refused(bus: LiveBus) -> None:
     assert recorded(bus, got)[0]["code"] == "request.too-large"
 
 
+async def test_a_body_over_the_limit_of_its_route_is_refused(quick_bus: LiveBus, agencies: Any) -> None:
+    question = json.dumps(QUESTION).encode()
+    assert quick_bus.post("record.small", question.ljust(1024)).status == 200
+    got = quick_bus.post("record.small", question.ljust(1025))
+    check(quick_bus, got, 413, "request.too-large", advice="FIX")
+    assert recorded(quick_bus, got)[0]["code"] == "request.too-large"
+    assert await agencies.calls("din-reg") == {"GetAddress": {"7TESTX1": 1}}
+
+
 @pytest.mark.parametrize(
     ("header", "value", "expected"),
     [
