@@ -170,6 +170,7 @@ class Worker:
             owner=f"{self.settings.node}/{self._slot}",
             window_s=self.settings.journal_window_ms / 1000,
             clock=utc_now,
+            committed=self._metrics.journal_commit,
         )
 
     def _make_bus(self) -> Bus:

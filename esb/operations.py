@@ -58,6 +58,8 @@ async def open_journal(settings: Settings) -> AsyncIterator[GroupCommitJournal]:
         owner=f"{settings.node}/operator",
         window_s=0.0,
         clock=utc_now,
+        # The operator's chain is taken at the first write, so that two commands that only read never wait.
+        reserve=False,
     )
     try:
         yield journal
