@@ -11,7 +11,7 @@ import json
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -180,15 +180,18 @@ async def stored(settings: Settings, message_id: str, *, caller: str = "portal")
         return await journal.find(CallerName(caller), MessageId(message_id))
 
 
-async def records(settings: Settings, message_id: str, *, caller: str = "portal") -> list[JournalRecord]:
-    """What the journal recorded of it, in order."""
+async def records(
+    settings: Settings, message_ids: Iterable[str], *, caller: str = "portal"
+) -> dict[str, list[JournalRecord]]:
+    """What the journal recorded of each, in order."""
     async with operations.open_journal(settings) as journal:
-        return list(await journal.records_of(CallerName(caller), MessageId(message_id)))
+        name = CallerName(caller)
+        return {known: list(await journal.records_of(name, MessageId(known))) for known in message_ids}
 
 
 async def kinds(settings: Settings, message_id: str, *, caller: str = "portal") -> list[str]:
-    """The kinds of those records."""
-    return [record.kind for record in await records(settings, message_id, caller=caller)]
+    """The kinds of the records of one."""
+    return [record.kind for record in (await records(settings, [message_id], caller=caller))[message_id]]
 
 
 def verify(bus: LiveBus, got: Got) -> None:

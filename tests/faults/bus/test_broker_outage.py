@@ -10,7 +10,7 @@ import pytest
 from esb.amqp.topology import DELIVERY_LIMIT
 from tests.support.agencies import Agencies
 from tests.support.bus import LiveBus
-from tests.support.portal import Portal, Serve, add_caller, broker_settings, declared, kinds, stored, until
+from tests.support.portal import Portal, Serve, add_caller, broker_settings, declared, kinds, records, stored, until
 from tests.support.rabbitmq import Client, RabbitNode
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(240)]
@@ -77,8 +77,8 @@ async def test_a_broker_that_dies_amid_the_traffic_loses_nothing(
     await until(lambda: wanted <= {got.message_id for got in portal.received(portal.feed)}, within_s=120)
     await portal.answered(over_amqp)
     assert {got.status for got in portal.received(portal.feed)} == {"OK"}
-    for message_id in wanted:
-        assert (await kinds(bus.settings, message_id)).count("COMPLETED") == 1
+    for message_id, recorded in (await records(bus.settings, wanted)).items():
+        assert [record.kind for record in recorded].count("COMPLETED") == 1
         # What comes twice over the wire is the same reply under the same id.
         assert len({got.body for got in portal.received(portal.feed, message_id=message_id)}) == 1
     portal.close()

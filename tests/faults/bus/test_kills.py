@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from esb import operations
+from esb.exchanges import TAKEN_UP_AT_MOST
 from esb.model import CallerName, MessageId
 from esb.ports import State, StoredExchange
 from tests.support.agencies import Agencies
@@ -149,6 +150,28 @@ async def test_a_question_that_must_not_be_repeated_is_parked_when_its_worker_di
     assert (exchange.state, exchange.parked_reason) == (State.PARKED, "the effect of an earlier call is unknown")
     assert await agencies.calls("din-reg") == {"GetPersonByPin": {"7TESTX1": 1}}
     assert await kinds(bus.settings, over_http) == ["RECEIVED", "CALLING", "PARKED"]
+    assert bus.stop() == 0
+
+
+async def test_a_question_that_its_workers_never_survive_is_parked(
+    serve: Serve, agencies: Agencies, tmp_path: Path
+) -> None:
+    await agencies.behave("din-reg", "refuse")
+    bus = serve(broker_settings(agencies, tmp_path, later_tries_s=(3600,)))
+    message_id = bus.ask("person.identity", headers={"Prefer": "respond-async"}).reply["message_id"]
+    while "POSTPONED" not in await kinds(bus.settings, message_id):  # noqa: ASYNC110 - another process
+        await asyncio.sleep(0.05)
+    assert bus.stop() == 0
+    async with operations.open_journal(bus.settings) as journal:
+        for _ in range(TAKEN_UP_AT_MOST):
+            assert await journal.take_over(CallerName("portal"), MessageId(message_id), lease_s=60) is not None
+            assert await journal.release_own_leases() == 1
+
+    bus = serve(bus.settings)
+    while (exchange := await stored(bus.settings, message_id)) is None or exchange.state is State.RECEIVED:  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
+    assert exchange.state is State.PARKED
+    assert "never finished" in (exchange.parked_reason or "")
     assert bus.stop() == 0
 
 
