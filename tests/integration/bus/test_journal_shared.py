@@ -8,7 +8,7 @@ from tests.support.bus import LiveBus
 
 
 def test_an_operator_who_looks_takes_nothing_from_a_running_bus(bus: LiveBus) -> None:
-    for _ in range(3):
+    for _ in range(2):
         message_id = bus.ask("person.identity").reply["message_id"]
         traced = bus.esb("messages", "trace", message_id, "--json")
         assert traced.returncode == 0, traced.stderr

@@ -144,9 +144,6 @@ def test_a_new_caller_and_its_grant_are_known_after_a_reload(pair: LiveBus) -> N
     assert pair.esb("routes", "reload").returncode == 0
     assert {pair.ask("person.identity", caller="newcomer").status for _ in range(10)} == {200}
     assert pair.ask("person.address", caller="newcomer").status == 403
-    assert pair.esb("callers", "revoke", "newcomer", "person.identity").returncode == 0
-    assert pair.esb("routes", "reload").returncode == 0
-    assert {pair.ask("person.identity", caller="newcomer").status for _ in range(10)} == {403}
 
 
 async def test_a_killed_worker_is_replaced_and_what_it_had_accepted_is_finished(
