@@ -6,9 +6,9 @@ import typer
 
 from adapters import commands as adapter_commands
 from adapters import manifest_fields
-from adapters.composition import Adapters
 from esb.commands import ask, callers, demo, doctor, documents, journal, keys, messages, routes, serve
 from esb.commands.shell import Shell, guarded, make_settings_quietly
+from esb.configuration import Agencies
 from esb.telemetry import logging
 
 app = typer.Typer(
@@ -21,11 +21,18 @@ app = typer.Typer(
 )
 
 
+def adapters() -> Agencies:
+    """The adapters, for the verbs that need them: what reads WSDLs takes a second to import, and few verbs do."""
+    from adapters.composition import Adapters  # noqa: PLC0415 - as the docstring says
+
+    return Adapters()
+
+
 @app.callback()
 def begin(context: typer.Context) -> None:
     """Every verb finds its shell in the context. Standard output is the verb's alone: logs go to standard error."""
     logging.configure("debug" if make_settings_quietly().log_level == "debug" else "error")
-    context.obj = Shell(agencies=Adapters, manifest_fields=manifest_fields.FIELDS)
+    context.obj = Shell(agencies=adapters, manifest_fields=manifest_fields.FIELDS)
 
 
 app.command("demo")(demo.demo)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapters import agency_keys, cases, registry
-from adapters.simulator import behaviours, launch
-from adapters.transport import Transport
 from esb.commands.shell import PROBLEMS, JsonFlag, Shell, fail, group, out, print_rows, shell_of
 from esb.settings import Settings
+
+if TYPE_CHECKING:
+    from adapters.cases import CaseResult
 
 app = group("adapters", "Agency systems connected to the bus.")
 
@@ -24,6 +24,9 @@ def list_adapters(context: typer.Context, *, as_json: JsonFlag = False) -> None:
     Example: esb adapters list
     """
     settings = shell_of(context).settings
+    from adapters import agency_keys, registry  # noqa: PLC0415 - other verbs need not wait for it
+    from adapters.transport import Transport  # noqa: PLC0415 - other verbs need not wait for it
+
     catalogue = registry.load(settings, agency_keys.load(settings), Transport())
     rows = [
         {
@@ -61,6 +64,8 @@ def simulate(
     settings = shell_of(context).settings
     for agency in agencies:
         _require_known(settings, agency)
+    from adapters.simulator import behaviours, launch  # noqa: PLC0415 - other verbs need not wait for it
+
     launch.run(agencies, settings=settings, port=port, behaviours=[behaviours.parse(text) for text in behaviour or ()])
 
 
@@ -101,12 +106,14 @@ def run_route_cases(
     _report([result for result in results if not routes or result.case.route in routes], as_json=as_json)
 
 
-def _results(shell: Shell, agencies: Sequence[str]) -> Iterator[cases.CaseResult]:
+def _results(shell: Shell, agencies: Sequence[str]) -> Iterator[CaseResult]:
     settings = shell.settings
+    from adapters import cases  # noqa: PLC0415 - other verbs need not wait for it
+
     return cases.run(agencies, table=shell.table(settings), settings=settings)
 
 
-def _report(results: Sequence[cases.CaseResult], *, as_json: bool) -> None:
+def _report(results: Sequence[CaseResult], *, as_json: bool) -> None:
     rows = [
         {
             "": "!!" if result.problems else "ok",
@@ -126,7 +133,7 @@ def _report(results: Sequence[cases.CaseResult], *, as_json: bool) -> None:
 
 
 def _agencies_with_cases(settings: Settings) -> Sequence[str]:
-    return sorted(path.parent.name for path in Path(settings.adapters).glob(f"*/{cases.FILE_NAME}"))
+    return sorted(path.parent.name for path in Path(settings.adapters).glob(f"*/cases.yaml"))
 
 
 def _require_known(settings: Settings, agency: str) -> None:

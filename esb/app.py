@@ -10,9 +10,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
@@ -20,18 +18,17 @@ from esb import journal as journals
 from esb.answers import Answers
 from esb.broker_side import BrokerSide
 from esb.bus import Bus
+from esb.configuration import Agencies, compile_configuration, lanes
 from esb.control import Control
 from esb.dispatcher import Dispatcher, Lanes
 from esb.errors import SettingInvalid, StorageError
 from esb.exchanges import Exchanges
 from esb.inbound.http import HttpDoor
 from esb.inbound.tls import ServerTls
-from esb.model import AgencyCode, RouteId, Source
+from esb.model import Source
 from esb.pipeline import Configuration, Pipeline
-from esb.ports import AgencyCatalogue, Journal
-from esb.resilience.guard import Guard, Limits
-from esb.routes import compiler
-from esb.routes.table import CallRoute, RouteTable, difference
+from esb.ports import Journal, utc_now
+from esb.routes.table import difference
 from esb.settings import Settings
 from esb.telemetry.logging import (
     CHECKPOINT_FAILED,
@@ -42,32 +39,10 @@ from esb.telemetry.logging import (
     logger,
 )
 from esb.telemetry.metrics import Metrics
-from security import identity, keys
+from security import keys
 from security.keys import SigningKey
 
 FLUSH_EVERY_S = 1.0
-GATHER_LANE = "gather"
-
-
-class Agencies(Protocol):
-    """What the adapters give the composition: their operations, their limits, and an end."""
-
-    def load(self, settings: Settings) -> AgencyCatalogue:
-        """The installed adapters, compiled. Called again at each reload. Raises ConfigurationError."""
-        ...
-
-    def limits(self, catalogue: AgencyCatalogue) -> Mapping[AgencyCode, Limits]:
-        """What each agency bears."""
-        ...
-
-    async def close(self) -> None:
-        """Release connections; idempotent."""
-        ...
-
-
-def utc_now() -> datetime:
-    """The clock of production."""
-    return datetime.now(UTC)
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -352,34 +327,6 @@ class Worker:
 
     def _agency_called(self, source: Source) -> None:
         self._metrics.agency_call(source.agency, source.operation, source.status, source.elapsed_ms / 1000)
-
-
-def compile_configuration(settings: Settings, agencies: Agencies, *, previous: Configuration | None) -> Configuration:
-    """Routes, callers' keys and guards from the files of now. Raises ConfigurationError."""
-    catalogue = agencies.load(settings)
-    return Configuration(
-        table=compiler.load(Path(settings.routes), catalogue),
-        caller_keys=identity.load(Path(settings.home) / "keys" / "callers"),
-        guards=_guards(agencies.limits(catalogue), previous),
-    )
-
-
-def lanes(table: RouteTable) -> dict[str, list[RouteId]]:
-    """The routes of each agency; those that gather several have a lane of their own."""
-    sorted_out: dict[str, list[RouteId]] = {}
-    for route in table.routes.values():
-        lane = route.agency if isinstance(route, CallRoute) else GATHER_LANE
-        sorted_out.setdefault(lane, []).append(route.id)
-    return sorted_out
-
-
-def _guards(limits: Mapping[AgencyCode, Limits], previous: Configuration | None) -> dict[str, Guard]:
-    # A guard knows how an agency has been doing: it survives a reload unless its own limits changed.
-    known = {} if previous is None else previous.guards
-    return {
-        agency: known[agency] if agency in known and known[agency].limits == limit else Guard(agency, limit)
-        for agency, limit in limits.items()
-    }
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

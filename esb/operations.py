@@ -12,7 +12,6 @@ from pathlib import Path
 
 from esb import journal as journals
 from esb.answers import Answers
-from esb.app import utc_now
 from esb.errors import EsbError
 from esb.faults import DROPPED
 from esb.journal import GroupCommitJournal, verification
@@ -28,6 +27,7 @@ from esb.ports import (
     JournalRecord,
     State,
     StoredExchange,
+    utc_now,
 )
 from esb.settings import Settings
 from security import certificates, keys

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import msgspec
@@ -18,6 +18,11 @@ from security.hashchain import Checkpoint, Sign
 
 Clock = Callable[[], datetime]
 """Answers the present moment as an aware UTC datetime. Passed in, so that tests can stop it."""
+
+
+def utc_now() -> datetime:
+    """The clock of production."""
+    return datetime.now(UTC)
 
 
 # --- the door --------------------------------------------------------------------------------------------

@@ -14,8 +14,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 import typer
 
-from esb import broker_side, control, operations
-from esb.amqp.connection import Broker
+from esb import control, operations
 from esb.amqp.topology import REPLIES, caller_permissions
 from esb.commands.shell import (
     DEPENDENCY_DOWN,
@@ -90,8 +89,10 @@ def topology(
     if caller is not None:
         _print_rights(shell, caller, as_json=as_json)
         return
+    from esb.broker_side import topology_of  # noqa: PLC0415 - other verbs need not wait for it
+
     configuration = shell.configuration(shell.settings)
-    print_rows(broker_side.topology_of(configuration).as_rows(), ("kind", "name", "details"), as_json=as_json)
+    print_rows(topology_of(configuration).as_rows(), ("kind", "name", "details"), as_json=as_json)
 
 
 def _print_rights(shell: Shell, caller: str, *, as_json: bool) -> None:
@@ -157,6 +158,8 @@ async def _journal(settings: Settings) -> str:
 async def _broker(settings: Settings) -> str:
     if not settings.broker_url:
         return "none set: delivery in process"
+    from esb.amqp.connection import Broker  # noqa: PLC0415 - other verbs need not wait for it
+
     broker = Broker(settings.broker_url, name="esb doctor", log=logger("esb.doctor"))
     await broker.start()
     try:

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from esb import operations
-from esb.app import utc_now
 from esb.commands.shell import JsonFlag, group, out, print_json, print_rows, shell_of
+from esb.ports import utc_now
 from security import keys
 from security.keys import Algorithm
 

@@ -15,8 +15,8 @@ import typer
 import uvloop
 
 from esb import control
-from esb.app import Agencies, Worker
 from esb.commands.shell import PROBLEMS, Shell, counted, err, out, shell_of
+from esb.configuration import Agencies
 from esb.settings import Settings
 from esb.telemetry import logging
 
@@ -47,6 +47,8 @@ def serve(
 
 
 async def _work(settings: Settings, agencies: Agencies, *, slot: int, share_port: bool) -> None:
+    from esb.app import Worker  # noqa: PLC0415 - other verbs need not wait for it
+
     stopping = _stop_signals()
     worker = Worker(settings, agencies, slot=slot, share_port=share_port)
     await worker.start()

@@ -19,8 +19,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from esb import settings as settings_module
-from esb.app import Agencies, compile_configuration
 from esb.client import BusUnreachable
+from esb.configuration import Agencies, compile_configuration
 from esb.errors import BrokerError, EsbError, RoutesInvalid, SettingInvalid, StorageError
 from esb.pipeline import Configuration
 from esb.routes import compiler

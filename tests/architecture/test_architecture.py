@@ -24,7 +24,7 @@ ESB_LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"resilience", "journal", "amqp"}),
     frozenset({"stages"}),
     frozenset({"pipeline"}),
-    frozenset({"answers", "arrivals", "outgoing", "exchanges", "dispatcher"}),
+    frozenset({"answers", "arrivals", "configuration", "outgoing", "exchanges", "dispatcher"}),
     frozenset({"bus"}),
     frozenset({"inbound", "orchestration", "client"}),
     frozenset({"broker_side", "control"}),
