@@ -187,7 +187,8 @@ class Exchanges:
         try:
             await self._journal.complete(completion, claims=outcome.claims, outgoing=replies)
         except MessageReplayed:
-            return await self._complete(request, _answered_twice(outcome), running, version=version)
+            again = _answered_twice(outcome, idempotent=self._is_idempotent(request))
+            return await self._end(request, again, running, version=version, attempts=len(self._later_tries_s) + 1)
         return answer
 
     async def _park(self, request: ReceivedExchange, outcome: Outcome, reason: str) -> Answer:
@@ -237,6 +238,10 @@ class Exchanges:
     def _delayed_work(self, request: ReceivedExchange, pause_s: int) -> tuple[Outgoing, ...]:
         return outgoing.delayed_work(request, self._agency_of(request), pause_s) if self._with_broker else ()
 
+    def _is_idempotent(self, request: ReceivedExchange) -> bool:
+        route = self._pipeline.configuration.table.routes.get(request.route)
+        return route is not None and route.idempotent
+
     def _agency_of(self, request: ReceivedExchange) -> str | None:
         route = self._pipeline.configuration.table.routes.get(request.route)
         return route.agency if isinstance(route, CallRoute) else None
@@ -257,10 +262,15 @@ def _parked(reason: str) -> Outcome:
     return Outcome(status=Status.PENDING, park=reason)
 
 
-def _answered_twice(outcome: Outcome) -> Outcome:
+def _answered_twice(outcome: Outcome, *, idempotent: bool) -> Outcome:
+    """What an old answer, sent again, comes to: nothing that can be used, and an effect that is unknown."""
     source = outcome.sources[0]
     error = ReplyUnproven("the agency's answer was seen before", agency=source.agency, operation=source.operation)
     policy = policy_of(error)
     return Outcome(
-        status=policy.status, http_status=policy.http_status, sources=outcome.sources, faults=(fault_of(error),)
+        status=policy.status,
+        http_status=policy.http_status,
+        sources=outcome.sources,
+        faults=(fault_of(error),),
+        park=None if idempotent else f"{policy.code}: {error.reason}",
     )
