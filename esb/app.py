@@ -32,6 +32,7 @@ from esb.routes.table import difference
 from esb.settings import Settings
 from esb.telemetry.logging import (
     CHECKPOINT_FAILED,
+    METRICS_UNWRITTEN,
     ROUTES_RELOADED,
     WORKER_STARTED,
     WORKER_STOPPED,
@@ -228,7 +229,7 @@ class Worker:
         next_checkpoint_s = 0.0
         loop = asyncio.get_running_loop()
         while True:
-            self._metrics.flush()
+            self._flush_metrics()
             for agency, guard in self._pipeline.configuration.guards.items():
                 self._metrics.breaker_state(agency, is_open=guard.breaker.state != "closed")
             # One worker of a node signs for all chains: checkpoints form one chain themselves.
@@ -236,6 +237,12 @@ class Worker:
                 next_checkpoint_s = loop.time() + self.settings.checkpoint_every_s
                 await self._checkpoint()
             await asyncio.sleep(FLUSH_EVERY_S)
+
+    def _flush_metrics(self) -> None:
+        try:
+            self._metrics.flush()
+        except OSError as error:
+            self._log.warning(METRICS_UNWRITTEN, error=type(error).__name__)
 
     async def _checkpoint(self) -> None:
         try:

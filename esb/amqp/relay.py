@@ -138,10 +138,14 @@ class Relay:
         if published:
             await _until_recorded(partial(self._outbox.outgoing_published, published))
             self.published += len(published)
-        for row in returned:
-            self._log.debug(OUTBOX_RETURNED, message_id=row.message.message_id, queue=row.message.routing_key)
-            await _until_recorded(partial(self._outbox.outgoing_returned, row.outbox_id))
-            self.returned += 1
+        if returned:
+            # Side by side, so that they share a commit: of a caller that binds no queue, every reply comes back.
+            await asyncio.gather(*(self._record_returned(row) for row in returned))
+
+    async def _record_returned(self, row: PendingOutgoing) -> None:
+        self._log.debug(OUTBOX_RETURNED, message_id=row.message.message_id, queue=row.message.routing_key)
+        await _until_recorded(partial(self._outbox.outgoing_returned, row.outbox_id))
+        self.returned += 1
 
 
 async def _until_recorded(record: Callable[[], Awaitable[None]]) -> None:

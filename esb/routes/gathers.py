@@ -49,7 +49,8 @@ def check_gather(route_id: RouteId, node: Node, rows: Mapping[str, Mapping[str, 
         elif rows[member]["gather"] is not None:
             findings.error(line, f"{where}: {member} is a gather; a gather asks calls only")
         elif not rows[member]["idempotent"]:
-            findings.warning(line, f"{where}: {member} is not idempotent; if it hangs, its effect stays unknown")
+            # A part that hangs leaves its effect unknown, and then a person must look: a gather cannot wait for that.
+            findings.error(line, f"{where}: {member} is not idempotent, so it can only be asked on its own")
 
 
 def compile_gather(
