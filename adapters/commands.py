@@ -133,7 +133,7 @@ def _report(results: Sequence[CaseResult], *, as_json: bool) -> None:
 
 
 def _agencies_with_cases(settings: Settings) -> Sequence[str]:
-    return sorted(path.parent.name for path in Path(settings.adapters).glob(f"*/cases.yaml"))
+    return sorted(path.parent.name for path in Path(settings.adapters).glob("*/cases.yaml"))
 
 
 def _require_known(settings: Settings, agency: str) -> None:

@@ -338,7 +338,6 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
                 " is tried again"
             ),
         ),
-        ),
         (
             "timeout_s: 5",
             "timeout_s: 5\n    deadline_s: 2",
@@ -350,7 +349,6 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
             "audience: [unregistered]",
             "audience: [unregistered]",
             "warning: routes.person.identity.audience: an unregistered user would be told about a person",
-        ),
         ),
         ("grants:", "  idle:\n    title: {az: a, en: b}\ngrants:", "idle", "hint: callers.idle has no grant"),
         (", credit.obligations]", "]", "credit.obligations:", "hint: routes.credit.obligations is granted to nobody"),
