@@ -181,7 +181,7 @@ def _plot(results: Results, path: Path) -> None:
     axes.margins(x=0.22)
     axes.set_title("Bus CPU per exchange beside its floor", fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=8, frameon=False, loc="lower right")
+    figure.legend(fontsize=8, frameon=False, loc="outside lower center", ncols=3)
     figure.savefig(path, dpi=130)
     plt.close(figure)
 
