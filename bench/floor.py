@@ -127,7 +127,7 @@ class Floor:
     def write_document(self, ask: Ask) -> bytes:
         """The agency's question in canonical form, valid under its schema."""
         document = _DOCUMENT % escape(ask.subject.value).encode()
-        self._require_valid(etree.fromstring(document, PARSER))
+        assert self._schema.validate(etree.fromstring(document, PARSER))
         return document
 
     def sign(self, document: bytes, now: datetime) -> tuple[bytes, bytes]:
@@ -168,7 +168,7 @@ class Floor:
 
     def read(self, content: etree._Element) -> dict[str, Any]:
         """The portal's fields out of a reply that is valid under its schema."""
-        self._require_valid(content)
+        assert self._schema.validate(content)
         answer = {child.tag: child for child in content}
         assert answer[_tag("ResultCode")].text == "000"
         return _person(answer[_tag("Person")]) | {"as_of": answer[_tag("AsOf")].text}
@@ -238,9 +238,6 @@ class Floor:
             "two chained journal records": lambda: self.record(ask, reply, signature),
         }
 
-    def _require_valid(self, element: etree._Element) -> None:
-        assert self._schema.validate(element)
-
 
 # --- text made once --------------------------------------------------------------------------------------
 
@@ -290,10 +287,6 @@ def _snake(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).removeprefix("_")
 
 
-def _empty(*names: str) -> dict[str, Any]:
-    return dict.fromkeys(names)
-
-
 _FIELDS = {
     _tag(name): _snake(name)
     for name in (
@@ -302,13 +295,13 @@ _FIELDS = {
         "From", "To",
     )
 }  # fmt: skip
-_PERSON = _empty(
+_PERSON: dict[str, Any] = dict.fromkeys((
     "pin", "surname", "name", "patronymic", "birth_date", "sex", "citizenship", "id_document", "registered_address",
     "previous_addresses", "life_status", "photo_ref",
-)  # fmt: skip
-_ID_DOCUMENT = _empty("series", "number", "issue_date", "expiry", "issuer")
-_ADDRESS = _empty("region", "rayon", "settlement", "street", "house", "flat", "postal")
-_PREVIOUS = _ADDRESS | _empty("from", "to")
+))  # fmt: skip
+_ID_DOCUMENT: dict[str, Any] = dict.fromkeys(("series", "number", "issue_date", "expiry", "issuer"))
+_ADDRESS: dict[str, Any] = dict.fromkeys(("region", "rayon", "settlement", "street", "house", "flat", "postal"))
+_PREVIOUS = _ADDRESS | dict.fromkeys(("from", "to"))
 _PREVIOUS_TAG, _DOCUMENT_TAG, _ADDRESS_TAG = _tag("PreviousAddress"), _tag("IdDocument"), _tag("RegisteredAddress")
 
 
