@@ -50,6 +50,8 @@ async def _work(settings: Settings, agencies: Agencies, *, slot: int, share_port
     from esb.app import Worker  # noqa: PLC0415 - other verbs need not wait for it
 
     stopping = _stop_signals()
+    if share_port:
+        _stop_with_supervisor(stopping)
     worker = Worker(settings, agencies, slot=slot, share_port=share_port)
     await worker.start()
     _set_apart_what_stays()
@@ -59,6 +61,18 @@ async def _work(settings: Settings, agencies: Agencies, *, slot: int, share_port
         sys.stdout.flush()
     await stopping.wait()
     await worker.stop()
+
+
+def _stop_with_supervisor(stopping: asyncio.Event) -> None:
+    # The supervisor holds the other end of standard input and never writes: it ends when the supervisor does, however
+    # that was. A worker that outlived it would keep its name and port from the next start.
+    loop, descriptor = asyncio.get_running_loop(), sys.stdin.fileno()
+
+    def ended() -> None:
+        loop.remove_reader(descriptor)
+        stopping.set()
+
+    loop.add_reader(descriptor, ended)
 
 
 def _set_apart_what_stays() -> None:
@@ -110,7 +124,7 @@ async def _keep(slot: int, stopping: asyncio.Event) -> int:
     loop, failures = asyncio.get_running_loop(), 0
     while True:
         began_s = loop.time()
-        process = await asyncio.create_subprocess_exec(*_command(slot))
+        process = await asyncio.create_subprocess_exec(*_command(slot), stdin=asyncio.subprocess.PIPE)
         ended = asyncio.create_task(process.wait())
         stopped = asyncio.create_task(stopping.wait())
         await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)

@@ -182,3 +182,15 @@ async def test_a_bus_that_is_told_to_stop_answers_what_it_accepted(
             await asyncio.sleep(0.02)
         assert bus.stop() == 0
     assert [future.result().status for future in asked] == [200] * 6
+
+
+def test_workers_end_with_a_supervisor_that_is_killed_and_the_next_start_finds_everything_free(
+    agencies: Agencies, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    bus = start(quick_settings(agencies, tmp_path_factory.mktemp("orphans")), workers=2)
+    workers = workers_of(bus)
+    bus.kill()
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+    again = start(bus.settings, workers=2)
+    assert again.ask("person.identity").status == 200
+    assert again.stop() == 0
