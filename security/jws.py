@@ -129,7 +129,7 @@ def verify_token(
     except ValueError as error:
         raise TokenInvalid("not a signed token") from error
     issuer = claims.get("iss")
-    if not isinstance(issuer, str) or not issuer:
+    if not isinstance(issuer, str) or not issuer or not _is_plain(issuer):
         raise TokenInvalid("token names no issuer")
     _prove(header, signed.encode(), signature, keys_of(issuer))
     if claims.get("aud") != audience:
@@ -190,9 +190,14 @@ def _moment(claims: Mapping[str, Any], name: str) -> datetime | None:
 
 def _jti(claims: Mapping[str, Any]) -> str:
     jti = claims.get("jti")
-    if not isinstance(jti, str) or not 0 < len(jti) <= MAX_JTI_LENGTH:
+    if not isinstance(jti, str) or not 0 < len(jti) <= MAX_JTI_LENGTH or not _is_plain(jti):
         raise TokenInvalid("token has no usable jti")
     return jti
+
+
+def _is_plain(text: str) -> bool:
+    """Printable ASCII: a zero byte or half a character in a claim would break a database later."""
+    return text.isascii() and text.isprintable()
 
 
 # --- encoding --------------------------------------------------------------------------------------------

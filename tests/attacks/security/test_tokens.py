@@ -51,6 +51,13 @@ def without(name: str) -> dict[str, Any]:
     return {key: value for key, value in CLAIMS.items() if key != name}
 
 
+@pytest.mark.parametrize("issuer", ["portal\x00", "portal\n", "\ud800", "port\u0259l"])
+def test_issuer_that_no_database_could_hold_is_refused_before_its_keys_are_looked_for(issuer: str) -> None:
+    text = token(claims={**CLAIMS, "iss": issuer})
+    with pytest.raises(TokenInvalid, match="no issuer"):
+        jws.verify_token(text, keys_of=lambda _: pytest.fail("looked for"), audience="esb", now=NOW)
+
+
 @pytest.mark.parametrize(
     "claims",
     [
@@ -79,6 +86,10 @@ def without(name: str) -> dict[str, Any]:
         {**CLAIMS, "jti": ""},
         {**CLAIMS, "jti": 1},
         {**CLAIMS, "jti": "x" * 129},
+        {**CLAIMS, "jti": "one\x00"},
+        {**CLAIMS, "jti": "one\n"},
+        {**CLAIMS, "jti": "\ud800"},
+        {**CLAIMS, "jti": "\u0259"},
         ["iss"],
         "portal",
         b"{",
