@@ -11,12 +11,16 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from esb.errors import JournalUnavailable
+from esb.errors import JournalUnavailable, StorageError
+from esb.journal.draft import Unstorable
 from esb.journal.operations import Operation
 from esb.telemetry.logging import logger
 
 Execute = Callable[[Sequence[Operation]], Awaitable[Sequence[Any]]]
-"""Runs a batch in order, all or nothing; an outcome that is an exception is for its operation's caller alone."""
+"""Runs a batch in order, all or nothing; an outcome that is an exception is for its operation's caller alone.
+
+After Unstorable nothing of the batch is written: one of its operations holds what the database cannot.
+"""
 
 QUEUE_LIMIT = 10_000
 BATCH_LIMIT = 512
@@ -25,6 +29,7 @@ COMPANY = 64
 """With so many waiting, gathering more would save nothing."""
 
 COMMIT_DEFECT: Final = "journal.commit-defect"
+UNSTORABLE: Final = "journal.unstorable"
 
 _log = logger("journal")
 
@@ -52,6 +57,7 @@ class GroupCommit:
 
         Raises:
             JournalUnavailable: the transaction failed, the queue is full, or the journal is closed.
+            StorageError: the operation holds a value that the database cannot; it had no effect.
         """
         if self._closing:
             raise JournalUnavailable("the journal is closed")
@@ -110,6 +116,8 @@ class GroupCommit:
             outcomes = await self._execute([operation for operation, _ in batch])
         except JournalUnavailable as error:
             _fail(batch, error.reason, error)
+        except Unstorable as error:
+            await self._separate(batch, error)
         except Exception as error:  # boundary: the committer must outlive any defect in a batch
             _log.exception(COMMIT_DEFECT, count=len(batch))
             _fail(batch, "the commit failed", error)
@@ -117,6 +125,19 @@ class GroupCommit:
             self.commits += 1
             for (_, future), outcome in zip(batch, outcomes, strict=True):
                 _resolve(future, outcome)
+
+    async def _separate(self, batch: list[_Waiting], error: Unstorable) -> None:
+        """Commit again without the one that cannot be stored: its neighbours have nothing to do with it."""
+        if len(batch) > 1:
+            # By halves and not one by one: a stranger who spoils one of 512 may cost some commits, and not 512.
+            middle = len(batch) // 2
+            await self._commit(batch[:middle])
+            await self._commit(batch[middle:])
+            return
+        _log.warning(UNSTORABLE, operation=type(batch[0][0]).__name__)
+        failure = StorageError("a value that the database cannot hold")
+        failure.__cause__ = error
+        _resolve(batch[0][1], failure)
 
 
 def _resolve(future: asyncio.Future[Any], outcome: Any) -> None:

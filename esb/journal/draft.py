@@ -34,6 +34,10 @@ class PlanStale(Exception):
     """Somebody else changed what the plan assumes; nothing was written."""
 
 
+class Unstorable(Exception):
+    """The plan holds a value that this database cannot; nothing was written, and the connection is in order."""
+
+
 class Needs:
     """What must be read before a draft can be drawn; empty when everything can be assumed."""
 

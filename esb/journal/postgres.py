@@ -15,10 +15,11 @@ from importlib import resources
 from typing import Any
 
 import asyncpg
+from asyncpg.exceptions import _base
 
 from esb.errors import ConfigurationError, JournalUnavailable
 from esb.journal import queries
-from esb.journal.draft import Needs, Plan, PlanStale, Snapshot
+from esb.journal.draft import Needs, Plan, PlanStale, Snapshot, Unstorable
 from esb.journal.rows import ClaimRow, ExchangeRow, Value, WaitingMessage, WaitingReply
 from esb.journal.store import CLAIMS_PURGED_AT_ONCE, Draw
 from security.hashchain import to_line
@@ -37,6 +38,8 @@ OWNER_RETRY_S = 0.1
 _ASSUMPTION_FAILED = "ES001"
 _MIGRATION_LOCK = 4_851_023_971
 
+# Said by the server (a zero byte, class 22), or by asyncpg before anything was sent (half a character).
+_UNSTORABLE = (asyncpg.DataError, _base.DataError)
 _UNAVAILABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 # The arrays of a commit are short, whatever the planner believes before the first ANALYZE: every join to a table must
@@ -105,6 +108,8 @@ class PostgresStore:
                 plan = draw(await _read(writer, needs, self._owner))
                 await self._write(plan)
                 await self._write_rest(writer, plan)
+        except _UNSTORABLE as error:
+            raise Unstorable from error
         except asyncpg.PostgresError as error:
             # Lost races leave the connection in order; anything else is not worth telling apart.
             if error.sqlstate == _ASSUMPTION_FAILED or isinstance(error, _RACES):

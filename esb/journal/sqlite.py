@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from esb.errors import ConfigurationError, JournalUnavailable
 from esb.journal import queries
-from esb.journal.draft import Needs, Plan, PlanStale, Snapshot
+from esb.journal.draft import Needs, Plan, PlanStale, Snapshot, Unstorable
 from esb.journal.ownership import OwnerLock
 from esb.journal.rows import ClaimRow, ExchangeRow, Value, WaitingMessage, WaitingReply
 from esb.journal.store import CLAIMS_PURGED_AT_ONCE, Draw
@@ -177,9 +177,11 @@ def _transact(connection: _Connection, needs: Needs, draw: Draw, owner: str) -> 
         if not plan.empty:
             _write(connection, plan, owner)
         connection.execute("COMMIT")
-    except BaseException:
+    except BaseException as error:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+        if isinstance(error, UnicodeEncodeError | sqlite3.DataError):
+            raise Unstorable from error
         raise
     return plan
 

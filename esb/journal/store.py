@@ -40,6 +40,7 @@ class Store(Protocol):
 
         Raises:
             PlanStale: what the plan assumes does not hold; nothing was written.
+            Unstorable: a value of `needs` or of the plan is none that this database can hold; nothing was written.
         """
         ...
 

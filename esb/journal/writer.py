@@ -14,7 +14,7 @@ from typing import Any, Final
 from esb.errors import EsbError, JournalUnavailable, LeaseLost
 from esb.journal import queries
 from esb.journal.anchors import AnchorFile
-from esb.journal.draft import Draft, Needs, Plan, PlanStale, Snapshot
+from esb.journal.draft import Draft, Needs, Plan, PlanStale, Snapshot, Unstorable
 from esb.journal.operations import BeginCall, Complete, Known, Operation, Park, Postpone, Receive
 from esb.journal.rows import ExchangeRow, Key, microseconds
 from esb.journal.store import Store
@@ -74,11 +74,15 @@ class ChainWriter:
 
         Raises:
             JournalUnavailable: the effect is unknown. The chain's end is read again before the next batch.
+            Unstorable: the batch holds a value that the database cannot; nothing was written.
         """
         try:
             head = self._head or await self._resume()
             begun_s = time.perf_counter()
             plan = await self._commit(batch, head)
+        except Unstorable:
+            # Nothing was written, so nothing is in doubt.
+            raise
         except BaseException:
             self._doubt(batch)
             raise

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from esb.errors import EsbError, LeaseLost, RequestMalformed
+from esb.errors import EsbError, LeaseLost, RequestMalformed, StorageError
 from esb.journal import GroupCommitJournal
 from esb.journal.content import decode
 from esb.model import MessageId, Status
@@ -131,6 +133,28 @@ async def test_claim_without_an_exchange_is_used_up(journal: GroupCommitJournal)
     with pytest.raises(MessageReplayed):
         await journal.claim([claim_of("jti-2"), claim_of("jti-1")])
     await journal.claim([claim_of("jti-2")])
+
+
+@pytest.mark.parametrize("spoilt", ["\x00", "\ud800"])
+async def test_what_the_database_cannot_hold_fails_alone(place: JournalPlace, spoilt: str) -> None:
+    journal = await place.open()
+    # The first commit is on its way, with everything else behind it in one batch.
+    first = asyncio.create_task(journal.ping())
+    await asyncio.sleep(0)
+    calls: list[Awaitable[Any]] = [journal.claim([claim_of(f"jti-{number}")]) for number in range(5)]
+    calls.insert(3, journal.claim([claim_of(f"jti-{spoilt}")]))
+    calls.insert(1, journal.receive(request_of(1), lease_s=30, claims=[claim_of(f"other-{spoilt}")]))
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    await first
+    spoiling = [outcomes.pop(4), outcomes.pop(1)]
+    assert outcomes == [None] * 5
+    # SQLite alone can hold a zero byte.
+    storable = not place.database_url and spoilt == "\x00"
+    assert [type(outcome) for outcome in spoiling] == [type(None) if storable else StorageError] * 2
+    with pytest.raises(MessageReplayed):
+        await journal.claim([claim_of("jti-4")])
+    assert (await journal.receive(request_of(1), lease_s=30) is None) is not storable
+    assert await kinds_of(journal, request_of(1)) == ["RECEIVED"]
 
 
 async def test_expired_claim_can_be_used_again_and_is_forgotten(place: JournalPlace) -> None:

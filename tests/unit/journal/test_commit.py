@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from esb.errors import JournalUnavailable
+from esb.errors import JournalUnavailable, StorageError
 from esb.journal import commit
 from esb.journal.commit import GroupCommit
+from esb.journal.draft import Unstorable
 from esb.journal.errands import Pulse
 from esb.journal.operations import Operation
 
@@ -67,6 +68,28 @@ async def test_defect_in_a_batch_does_not_end_the_committer() -> None:
         await queue.submit(Pulse())
     recorder.failure = None
     assert await queue.submit(Pulse()) == 0
+    await queue.close()
+
+
+async def test_what_cannot_be_stored_fails_alone_and_for_few_commits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commit, "BATCH_LIMIT", 128)
+    attempts: list[int] = []
+
+    async def execute(batch: Sequence[Operation]) -> Sequence[Any]:
+        attempts.append(len(batch))
+        if any(operation.weight_bytes == 77 for operation in batch):
+            raise Unstorable
+        return [operation.weight_bytes for operation in batch]
+
+    queue = GroupCommit(execute, window_s=0)
+    weights = [0] * 100 + [77] + [1] * 27
+    outcomes = await asyncio.gather(
+        *(queue.submit(Pulse(weight_bytes=weight)) for weight in weights), return_exceptions=True
+    )
+    assert type(outcomes.pop(100)) is StorageError
+    assert outcomes == [0] * 100 + [1] * 27
+    assert attempts[0] == 128
+    assert len(attempts) < 20
     await queue.close()
 
 
