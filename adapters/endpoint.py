@@ -76,13 +76,13 @@ def resolve(manifest: Manifest, settings: Settings, transport: Transport) -> tup
 
 
 def overrides_of_nobody(overrides: Mapping[str, str], known: list[str]) -> list[Finding]:
-    """A warning for each setting `endpoints` that names no adapter."""
+    """An error for each setting `endpoints` that names no adapter: what it was meant for would be called elsewhere."""
     return [
         Finding(
             file="ESB_ENDPOINTS",
             line=0,
             message=f"there is no adapter {agency!r}",
-            severity=Severity.WARNING,
+            severity=Severity.ERROR,
             suggestion=nearest(agency, known),
         )
         for agency in overrides

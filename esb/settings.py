@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, get_origin
+from urllib.parse import urlsplit
 
 import msgspec
 from ruamel.yaml import YAML
@@ -84,18 +87,20 @@ def load(environ: Mapping[str, str] | None = None, *, file: Path | None = None) 
     """The settings: defaults, then `esb.yaml` (or `ESB_CONFIG`), then the environment.
 
     Raises:
-        SettingInvalid: an unknown name (with the likely one) or a value of the wrong type.
+        SettingInvalid: an unknown name (with the likely one), a value of the wrong type or one that cannot work.
     """
     env = os.environ if environ is None else environ
     path = file or Path(env.get("ESB_CONFIG", "esb.yaml"))
-    values: dict[str, Any] = {**_from_file(path), **_from_environment(env)}
+    from_file, from_environment = _from_file(path), _from_environment(env)
+    values: dict[str, Any] = {**from_file, **from_environment}
     for name in values:
         if name not in DESCRIPTIONS:
             raise SettingInvalid(f"unknown setting {name!r}{_did_you_mean(name)}")
-    try:
-        return msgspec.convert(values, Settings, strict=False)
-    except msgspec.ValidationError as error:
-        raise SettingInvalid(str(error)) from error
+    places = {name: f"ESB_{name.upper()}" if name in from_environment else f"{path}: {name}" for name in values}
+    settings = Settings(**{name: _value(name, value, places[name]) for name, value in values.items()})
+    if not (settings.http or settings.https or settings.broker_url):
+        raise SettingInvalid("nobody could reach the bus: one of http, https and broker_url must be set")
+    return settings
 
 
 def as_environment(settings: Settings) -> dict[str, str]:
@@ -145,6 +150,80 @@ def _items(text: str) -> list[str]:
 
 _LISTS: Mapping[str, Callable[[str], Any]] = {"endpoints": _pairs, "later_tries_s": _items}
 """Settings that hold several values, and how a variable of the environment writes them."""
+
+
+def _value(name: str, value: Any, place: str) -> Any:
+    kind = _TYPES[name]
+    # A value that is never printed is not printed for being wrong either.
+    given = "what it is" if name in SECRET else repr(value)
+    try:
+        converted = msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingInvalid(f"{place} must be {_KINDS[get_origin(kind) or kind]}, not {given}") from error
+    needed, fits = _RULES.get(name, ("", _anything))
+    if not fits(converted):
+        raise SettingInvalid(f"{place} must be {needed}, not {given}")
+    return converted
+
+
+def _anything(_value: Any) -> bool:
+    return True
+
+
+def _is_positive(value: float) -> bool:
+    return math.isfinite(value) and value > 0
+
+
+def _is_not_negative(value: float) -> bool:
+    return math.isfinite(value) and value >= 0
+
+
+def _is_at_least_one(value: int) -> bool:
+    return value >= 1
+
+
+def _is_name(text: str) -> bool:
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", text) is not None
+
+
+def _are_web_addresses(endpoints: Mapping[str, str]) -> bool:
+    return all(map(_is_web_address, endpoints.values()))
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        # Reading the port is what checks it.
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+_TYPES: Final[Mapping[str, Any]] = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+
+_KINDS: Final[Mapping[Any, str]] = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    dict: "a web address for each agency",
+    tuple: "whole numbers, as 5,30,120",
+}
+"""What a setting of a type holds, in words."""
+
+_RULES: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
+    "checkpoint_every_s": ("a number above 0", _is_positive),
+    "endpoints": ("agency=url,agency=url with addresses of http:// or https://", _are_web_addresses),
+    "inbox_redeliver_s": ("a number above 0", _is_positive),
+    "journal_window_ms": ("a number, 0 or more", _is_not_negative),
+    "max_body_bytes": ("at least 1", _is_at_least_one),
+    "max_in_flight": ("at least 1", _is_at_least_one),
+    "node": (
+        "a name of at most 64 letters, digits, dots, dashes and underscores, beginning with a letter or digit",
+        _is_name,
+    ),
+    "shutdown_grace_s": ("a number, 0 or more", _is_not_negative),
+}
+"""What a value must be beyond its type, in words and as a check."""
 
 
 def _did_you_mean(name: str) -> str:

@@ -14,7 +14,7 @@ import msgspec
 
 from esb.model import AgencyCode, RouteId
 from esb.ports import AgencyCatalogue, AgencyOperation
-from esb.routes import envelope, expressions, shapes
+from esb.routes import conditions, envelope, expressions, shapes
 from esb.routes.document import Node
 from esb.routes.expressions import Expression, ExpressionFailed, ExpressionInvalid
 from esb.routes.findings import Findings
@@ -242,8 +242,10 @@ class _CallCompiler:
             return None
         expression = self._expression("not_found")
         if expression is not None:
-            line = self._node.line_of("not_found")
-            self._check_reads(expression, contract.reply_schema, line, self._at("not_found"), "the agency's answer")
+            line, place = self._node.line_of("not_found"), self._at("not_found")
+            self._check_reads(expression, contract.reply_schema, line, place, "the agency's answer")
+            for problem in conditions.problems(expression.tree, contract.reply_schema):
+                self._findings.error(line, f"{place}: {problem}")
         return expression
 
     def _expression(self, *place: str) -> Expression | None:

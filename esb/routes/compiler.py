@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -144,8 +144,26 @@ class _Compilation:
                 if not matched:
                     line = _line_of_item(node.get("routes"), pattern) or node.line_of("routes")
                     self.findings.unknown(line, f"{place}.routes: no route {pattern!r}", pattern, rows)
+        self._warn_of_opened_members(nodes, grants, rows)
         self._hint_unused(root, callers, {str(grant["caller"]) for grant in grants}, "callers", "has no grant")
         self._hint_unused(root, rows, granted, "routes", "is granted to nobody")
+
+    def _warn_of_opened_members(self, nodes: Sequence[Node], grants: tuple[Mapping[str, Any], ...], rows: Rows) -> None:
+        """A gather gives the data of its members to whoever may ask it, also to whom no member was granted."""
+        held: dict[str, list[str]] = {}
+        for grant in grants:
+            held.setdefault(grant["caller"], []).extend(grant["routes"] or ())
+        told: set[tuple[str, str, str]] = set()
+        for grant, node in zip(grants, nodes, strict=False):
+            caller = grant["caller"]
+            for pattern in grant["routes"] or ():
+                line = _line_of_item(node.get("routes"), pattern) or node.line_of("routes")
+                for gather, member in _members(pattern, rows):
+                    if (caller, gather, member) in told or any(fnmatch.filter([member], own) for own in held[caller]):
+                        continue
+                    told.add((caller, gather, member))
+                    message = f"the gather {gather} opens {member} to {caller}, which has no grant for {member}"
+                    self.findings.warning(line, f"{message}: grant that too, or do not grant {gather}")
 
     def _hint_unused(self, root: Node, declared: Rows, used: set[str], section: str, what: str) -> None:
         for name in declared:
@@ -160,6 +178,14 @@ def _is_mapping(root: Node, name: str) -> bool:
 def _route_node(root: Node, name: str) -> Node:
     node = root.get("routes", name)
     return root if node is None else node
+
+
+def _members(pattern: str, rows: Rows) -> Iterator[tuple[str, str]]:
+    """The gathers that a granted pattern names, each with each of its members."""
+    for name in fnmatch.filter(rows, pattern):
+        for member in (rows[name]["gather"] or {}).values():
+            if member in rows:
+                yield name, member
 
 
 def _line_of_item(node: Node | None, text: str) -> int | None:

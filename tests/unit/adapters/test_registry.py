@@ -161,9 +161,11 @@ def test_setting_overrides_the_endpoint_of_the_manifest(installation: Path) -> N
     assert call.url == "http://127.0.0.1:9/base/diplomas/7TESTX1"
 
 
-def test_setting_for_an_agency_that_does_not_exist_is_told(installation: Path) -> None:
-    findings = load(installation, endpoints={"dinreg": "http://127.0.0.1:9"}).findings
-    assert [(finding.file, finding.suggestion) for finding in findings] == [("ESB_ENDPOINTS", "din-reg")]
+def test_setting_for_an_agency_that_does_not_exist_is_refused_with_the_likely_one(installation: Path) -> None:
+    with pytest.raises(RoutesInvalid) as caught:
+        load(installation, endpoints={"dinreg": "http://127.0.0.1:9"})
+    errors = [str(finding) for finding in caught.value.findings if "error" in str(finding)]
+    assert errors == ["ESB_ENDPOINTS:0: error: there is no adapter 'dinreg' (did you mean 'din-reg'?)"]
 
 
 def test_endpoint_in_clear_text_over_a_network_is_told(installation: Path) -> None:

@@ -147,6 +147,78 @@ def test_the_deployment_of_these_tests_has_no_findings(tmp_path: Path) -> None:
             "error: routes.person.identity.not_found: not JMESPath at column 28: Unknown token '='",
         ),
         (
+            "ResultCode == '404'",
+            "ResultCode",
+            "not_found:",
+            (
+                "error: routes.person.identity.not_found: ResultCode is no condition:"
+                " compare it, as in ResultCode == '404', or ask contains(…)"
+            ),
+        ),
+        (
+            "ResultCode == '404'",
+            "Person.Name",
+            "not_found:",
+            (
+                "error: routes.person.identity.not_found: Person.Name is no condition:"
+                " compare it, as in ResultCode == '404', or ask contains(…)"
+            ),
+        ),
+        (
+            "ResultCode == '404'",
+            "'404'",
+            "not_found:",
+            (
+                "error: routes.person.identity.not_found: the literal '404' is no condition:"
+                " compare it, as in ResultCode == '404', or ask contains(…)"
+            ),
+        ),
+        (
+            "ResultCode == '404'",
+            "length(ResultCode)",
+            "not_found:",
+            (
+                "error: routes.person.identity.not_found: length() is no condition:"
+                " compare it, as in ResultCode == '404', or ask contains(…)"
+            ),
+        ),
+        (
+            "ResultCode == '404'",
+            "ResultCode == '404' || Person",
+            "not_found:",
+            (
+                "error: routes.person.identity.not_found: Person is no condition:"
+                " compare it, as in ResultCode == '404', or ask contains(…)"
+            ),
+        ),
+        (
+            "ResultCode == '404'",
+            "Person.PreviousAddress[?Rayon == 'x']",
+            "not_found:",
+            (
+                "error: routes.person.identity.not_found: this expression is no condition:"
+                " compare it, as in ResultCode == '404', or ask contains(…)"
+            ),
+        ),
+        (
+            "ResultCode == '404'",
+            "ResultCode == `404`",
+            "not_found:",
+            ("error: routes.person.identity.not_found: ResultCode is string, never `404`: write '404'"),
+        ),
+        (
+            "ResultCode == '404'",
+            "!(ResultCode == `404`)",
+            "not_found:",
+            ("error: routes.person.identity.not_found: ResultCode is string, never `404`: write '404'"),
+        ),
+        (
+            "ResultCode == '404'",
+            "length(Person.PreviousAddress) == '0'",
+            "not_found:",
+            ("error: routes.person.identity.not_found: length() is number, never '0': write `0`"),
+        ),
+        (
             "surname: Person.Surname",
             "surname: Person..Surname",
             "surname:",
@@ -565,3 +637,38 @@ def test_two_thousand_routes_compile_in_work_that_grows_with_their_number(tmp_pa
     assert len(table.routes) == 2000
     # What all share is compiled once: the contract's schemas and the validator of the request.
     assert len({id(route.validator) for route in table.routes.values()}) == 1
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "ResultCode == '404' || ResultCode == '405'",
+        "!Person",
+        "ResultCode && starts_with(ResultCode, '4')",
+        "Person == `null`",
+        "length(Person.PreviousAddress) == `0`",
+        "contains(['404', '405'], ResultCode)",
+    ],
+)
+def test_a_condition_of_any_form_is_taken(tmp_path: Path, condition: str) -> None:
+    text = changed("\"ResultCode == '404'\"", f'"{condition}"')
+    assert findings_of(tmp_path, text) == []
+
+
+def test_a_caller_of_a_gather_who_lacks_a_grant_for_a_member_is_told(tmp_path: Path) -> None:
+    text = changed('["person.*", credit.obligations]', "[person.overview, person.identity]")
+    line = line_of(text, "person.overview")
+    assert [finding for finding in findings_of(tmp_path, text) if "hint" not in finding] == [
+        (
+            f"{line}: warning: the gather person.overview opens credit.obligations to portal, which has no grant for"
+            " credit.obligations: grant that too, or do not grant person.overview"
+        )
+    ]
+
+
+def test_grants_of_one_caller_count_together_for_the_members_of_a_gather(tmp_path: Path) -> None:
+    text = changed(
+        '{caller: portal, routes: ["person.*", credit.obligations]}',
+        '{caller: portal, routes: ["person.*"]}\n  - {caller: portal, routes: ["credit.*"], purposes: [trial]}',
+    )
+    assert findings_of(tmp_path, text) == []
