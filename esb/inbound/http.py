@@ -199,7 +199,7 @@ class HttpDoor:
             channel=Channel.HTTP,
             credentials=credentials_of(request),
             received_at=self._clock(),
-            message_id=headers_of.read_id(headers.get("Message-Id")),
+            message_id=_message_id(request),
             correlation_id=headers_of.read_correlation_id(headers.get("Correlation-Id")),
             traceparent=trace,
             asynchronous=preferences.asynchronous,
@@ -224,7 +224,7 @@ class HttpDoor:
             channel=Channel.HTTP,
             credentials=Credentials(),
             received_at=self._clock(),
-            message_id=_usable_id(request.headers.get("Message-Id")),
+            message_id=_usable_id(request),
             traceparent=trace,
         )
         # A question that was stopped here is as much on record as one that the bus refuses; a stray GET is not.
@@ -288,9 +288,13 @@ def _preferences(request: web.BaseRequest) -> headers_of.Preferences:
     return headers_of.read_preferences(", ".join(request.headers.getall("Prefer")))
 
 
-def _usable_id(header: str | None) -> str | None:
+def _message_id(request: web.BaseRequest) -> str | None:
+    return headers_of.read_id(headers_of.read_single("Message-Id", request.headers.getall("Message-Id", ())))
+
+
+def _usable_id(request: web.BaseRequest) -> str | None:
     try:
-        return headers_of.read_id(header)
+        return _message_id(request)
     except RequestInvalid:
         return None
 

@@ -7,13 +7,14 @@ pointer (`/headers/prefer`, `/query/wait`) in the place where an error in the bo
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
 from esb.codec import read_message_id
-from esb.errors import ContentTypeUnsupported, ReplyTypeUnsupported, RequestInvalid, Rule
+from esb.errors import ContentTypeUnsupported, NotIdentified, ReplyTypeUnsupported, RequestInvalid, Rule
+from security.errors import TokenInvalid
 
 MAX_WAIT_S = 60
 """Longer waits are cut to this: connections through load balancers rarely live longer without a byte."""
@@ -22,8 +23,9 @@ JSON = "application/json"
 
 _JSON_WITH_CHARSET = re.compile(r'application/json\s*;\s*charset="?utf-?8"?', re.IGNORECASE)
 _CORRELATION_ID = re.compile(r"[\x21-\x7e]{1,128}")
-_WAIT = re.compile(r'wait\s*=\s*"?(\d{1,9})"?')
+_WAIT = re.compile(r'wait\s*=\s*"?([0-9]{1,9})"?')
 _ACCEPTED = frozenset({"*/*", "application/*", JSON})
+_SCHEME = re.compile(r"bearer( |$)", re.IGNORECASE)
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/=-]{1,4096}) *", re.IGNORECASE)
 _SIGNATURE = re.compile(r"[\x21-\x7e]{1,4096}")
 _NAME_IN_PATH = re.compile(r"[\x21-\x7e]{1,200}")
@@ -42,7 +44,7 @@ NO_PREFERENCES = Preferences()
 
 
 def read_preferences(header: str | None) -> Preferences:
-    """`respond-async` and `wait=N`; preferences nobody knows are ignored, as the RFC wants.
+    """`respond-async` and `wait=N`; preferences nobody knows are ignored, and of one said twice the first counts (§2).
 
     Both together mean: wait N seconds, then answer 202 (RFC 7240 §4.3).
 
@@ -56,7 +58,7 @@ def read_preferences(header: str | None) -> Preferences:
         preference = item.strip().lower()
         if preference == "respond-async":
             asynchronous = True
-        elif preference.partition("=")[0].rstrip() == "wait":
+        elif wait_s is None and preference.partition("=")[0].rstrip() == "wait":
             wait_s = _seconds(_WAIT.fullmatch(preference))
     if wait_s is not None:
         return Preferences(wait_s=wait_s, applied=f"wait={wait_s}")
@@ -67,14 +69,24 @@ def read_bearer(header: str | None) -> str | None:
     """The token of `Authorization: Bearer` (RFC 6750), or None when there is no such header.
 
     Raises:
-        RequestInvalid: another scheme, no token, or characters that no token has.
+        NotIdentified: another scheme.
+        TokenInvalid: no token, or characters that no token has.
     """
     if header is None:
         return None
     match = _BEARER.fullmatch(header)
-    if match is None:
-        raise _header_invalid("authorization", "Bearer <token>")
-    return match[1]
+    if match is not None:
+        return match[1]
+    if _SCHEME.match(header) is None:
+        raise NotIdentified("authorisation by another scheme than Bearer")
+    raise TokenInvalid("not a bearer token")
+
+
+def read_single(name: str, values: Sequence[str]) -> str | None:
+    """The one value of a header, or None. Raises RequestInvalid when it is there twice: two readers could differ."""
+    if len(values) > 1:
+        raise _header_invalid(name.lower(), "once")
+    return values[0] if values else None
 
 
 def read_signature(header: str | None) -> str | None:

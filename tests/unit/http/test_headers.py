@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from esb.errors import ContentTypeUnsupported, EsbError, ReplyTypeUnsupported, RequestInvalid
 from esb.inbound import http_headers as headers_of
+from security.errors import TokenInvalid
 
 BOUNDS = {"wait": (0, 60), "max": (10, 100)}
 
@@ -20,8 +21,20 @@ def test_the_scheme_of_a_token_has_no_case(header: str) -> None:
 
 
 def test_a_token_of_absurd_length_is_refused() -> None:
-    with pytest.raises(RequestInvalid):
+    with pytest.raises(TokenInvalid):
         headers_of.read_bearer("Bearer " + "x" * 5000)
+
+
+def test_of_a_preference_said_twice_the_first_counts() -> None:
+    for header in ("wait=3, wait=50", "wait=3, wait=soon", "respond-async, wait=3, wait=0"):
+        assert headers_of.read_preferences(header).wait_s == 3
+    assert headers_of.read_preferences("wait=0, wait=50").wait_s == 0
+
+
+@pytest.mark.parametrize("digits", ["\u0663", "\uff13", "\u00b3", "\u096a"])
+def test_only_ascii_digits_are_a_number_of_seconds(digits: str) -> None:
+    with pytest.raises(RequestInvalid):
+        headers_of.read_preferences(f"wait={digits}")
 
 
 @pytest.mark.parametrize(
@@ -69,5 +82,5 @@ def test_no_header_or_query_breaks_the_door(text: str) -> None:
         lambda value: headers_of.require_json(value, value),
         lambda value: headers_of.read_query(value, bounds=BOUNDS),
     ):
-        with contextlib.suppress(EsbError):
+        with contextlib.suppress(EsbError, TokenInvalid):
             read(text)
