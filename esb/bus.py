@@ -43,7 +43,7 @@ from esb.ports import (
     State,
     StoredExchange,
 )
-from esb.resilience.idempotency import require_same
+from esb.resilience.idempotency import bounded_s, patience_s, require_same
 from esb.resilience.throttle import RateLimit
 from esb.stages.authenticate import Identified
 from esb.stages.validate import Valid
@@ -57,9 +57,6 @@ from esb.telemetry.logging import (
 )
 from esb.telemetry.metrics import Metrics
 from security.errors import SecurityError
-
-LONGEST_WAIT_S = 60.0
-"""What `Prefer: wait=N` may ask for at most."""
 
 EXPIRED_IN_QUEUE = "expired"
 """What `Arrival.dead_letter` says of a message whose time to live was over before anybody took it."""
@@ -145,7 +142,8 @@ class Bus:
         )
         if stored is not None:
             require_same(stored, request)
-            return await self._known(stored, wait_s=_bounded(arrival.wait_s))
+            wait_s = patience_s(arrival.wait_s, request, stored, route.deadline_s)
+            return await self._known(stored, wait_s=wait_s, until_parked=arrival.wait_s is None)
         if request.asynchronous:
             self._wake_dispatcher()
             return self._answers.pending(request)
@@ -157,16 +155,16 @@ class Bus:
         self, task: asyncio.Task[Answer], request: ReceivedExchange, running: Running, *, wait_s: float | None
     ) -> Answer:
         # `wait` and not `wait_for`: neither the timeout nor a caller that goes away may cancel an accepted exchange.
-        await asyncio.wait({task}, timeout=None if wait_s is None else _bounded(wait_s))
+        await asyncio.wait({task}, timeout=None if wait_s is None else bounded_s(wait_s))
         if task.done():
             return task.result()
         running.detached = True
         return self._answers.pending(request)
 
-    async def _known(self, stored: StoredExchange, *, wait_s: float) -> Answer:
+    async def _known(self, stored: StoredExchange, *, wait_s: float, until_parked: bool) -> Answer:
         if stored.state is State.COMPLETED:
             return self._answers.earlier(stored)
-        answer = await self._awaited(stored, wait_s=wait_s)
+        answer = await self._awaited(stored, wait_s=wait_s, until_parked=until_parked)
         return msgspec.structs.replace(answer, replayed=True)
 
     def _start(self, request: ReceivedExchange, work: Coroutine[None, None, Answer]) -> asyncio.Task[Answer]:
@@ -298,13 +296,16 @@ class Bus:
                 route="",
                 received_at=self._clock(),
             )
-        if stored.state is not State.COMPLETED:
-            return await self._awaited(stored, wait_s=_bounded(wait_s))
-        # Asking for the reply is what succeeded: 200, whatever the reply says.
-        return msgspec.structs.replace(self._answers.earlier(stored), http_status=200, replayed=False)
+        is_there = stored.state is State.COMPLETED
+        answer = self._answers.earlier(stored) if is_there else await self._awaited(stored, wait_s=bounded_s(wait_s))
+        # Asking for the reply is what succeeded: 200, whatever the reply says. It repeats no question.
+        return msgspec.structs.replace(answer, http_status=202 if answer.location else 200, replayed=False)
 
-    async def _awaited(self, stored: StoredExchange, *, wait_s: float) -> Answer:
-        """The reply if it comes in time, be it made in this process, in another, or after an operator's replay."""
+    async def _awaited(self, stored: StoredExchange, *, wait_s: float, until_parked: bool = False) -> Answer:
+        """The reply if it comes in time, be it made in this process, in another, or after an operator's replay.
+
+        `until_parked`: once a person has to look, nobody waits on.
+        """
         request = stored.request
         task = self._running.get((request.caller, request.message_id))
         end_s = time.monotonic() + wait_s
@@ -317,6 +318,8 @@ class Bus:
             found = await self._journal.find(request.caller, request.message_id)
             if found is not None and found.state is State.COMPLETED:
                 return self._answers.earlier(found)
+            if until_parked and found is not None and found.state is State.PARKED:
+                break
         return self._answers.pending(request)
 
     async def turn_away(self, arrival: Arrival, error: Exception) -> Answer:
@@ -352,12 +355,9 @@ class Bus:
         arrival = msgspec.structs.replace(arrival, message_id=answer.message_id)
         caller = None if identified is None else identified.caller
         record = refusal(caller, arrival, code=policy_of(error).code, at=self._clock())
-        over_amqp = arrival.channel is Channel.AMQP and identified is not None
-        outgoing = (
-            self._exchanges.replies(unread(identified, arrival, answer.message_id), answer)
-            if over_amqp and identified is not None
-            else ()
-        )
+        outgoing: Sequence[Outgoing] = ()
+        if arrival.channel is Channel.AMQP and identified is not None:
+            outgoing = self._exchanges.replies(unread(identified, arrival, answer.message_id), answer)
         await self._journal.refuse(record, outgoing=outgoing)
         if outgoing:
             self._exchanges.committed()
@@ -395,7 +395,3 @@ class Bus:
             http_status=answer.http_status,
             elapsed_ms=round(elapsed_s * 1000, 1),
         )
-
-
-def _bounded(wait_s: float | None) -> float:
-    return min(LONGEST_WAIT_S, max(0.0, wait_s or 0.0))

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 
@@ -33,7 +35,7 @@ from esb.ports import (
 )
 from esb.routes.table import CallRoute
 from esb.stages.validate import Valid
-from esb.telemetry.logging import EXCHANGE_DEFECT, MESSAGE_PARKED, Logger
+from esb.telemetry.logging import AGENCY_FAILED, EXCHANGE_DEFECT, MESSAGE_PARKED, Logger
 from security.errors import MessageReplayed, SecurityError
 
 TAKEN_UP_AT_MOST = 10
@@ -181,13 +183,13 @@ class Exchanges:
             reply_signature=answer.signature,
             completed_at=self._clock(),
             to_inbox=running.detached and request.channel is Channel.HTTP,
-            sources=tuple(msgspec.to_builtins(source) for source in outcome.sources),
+            sources=_sources_for_operators(outcome),
         )
         replies = self.replies(request, answer) if request.asynchronous or running.detached else ()
         try:
             await self._journal.complete(completion, claims=outcome.claims, outgoing=replies)
         except MessageReplayed:
-            again = _answered_twice(outcome, idempotent=self._is_idempotent(request))
+            again = self._answered_twice(request, outcome)
             return await self._end(request, again, running, version=version, attempts=len(self._later_tries_s) + 1)
         return answer
 
@@ -238,6 +240,28 @@ class Exchanges:
     def _delayed_work(self, request: ReceivedExchange, pause_s: int) -> tuple[Outgoing, ...]:
         return outgoing.delayed_work(request, self._agency_of(request), pause_s) if self._with_broker else ()
 
+    def _answered_twice(self, request: ReceivedExchange, outcome: Outcome) -> Outcome:
+        """What an old answer, sent again, comes to: nothing that can be used, and an effect that is unknown."""
+        source = outcome.sources[0]
+        error = ReplyUnproven("the agency's answer was seen before", agency=source.agency, operation=source.operation)
+        policy = policy_of(error)
+        self._log.warning(
+            AGENCY_FAILED,
+            message_id=request.message_id,
+            agency=source.agency,
+            operation=source.operation,
+            code=policy.code,
+            reason=error.reason,
+        )
+        return Outcome(
+            status=policy.status,
+            http_status=policy.http_status,
+            sources=outcome.sources,
+            reasons=(error.reason,),
+            faults=(fault_of(error),),
+            park=None if self._is_idempotent(request) else f"{policy.code}: {error.reason}",
+        )
+
     def _is_idempotent(self, request: ReceivedExchange) -> bool:
         route = self._pipeline.configuration.table.routes.get(request.route)
         return route is not None and route.idempotent
@@ -262,15 +286,9 @@ def _parked(reason: str) -> Outcome:
     return Outcome(status=Status.PENDING, park=reason)
 
 
-def _answered_twice(outcome: Outcome, *, idempotent: bool) -> Outcome:
-    """What an old answer, sent again, comes to: nothing that can be used, and an effect that is unknown."""
-    source = outcome.sources[0]
-    error = ReplyUnproven("the agency's answer was seen before", agency=source.agency, operation=source.operation)
-    policy = policy_of(error)
-    return Outcome(
-        status=policy.status,
-        http_status=policy.http_status,
-        sources=outcome.sources,
-        faults=(fault_of(error),),
-        park=None if idempotent else f"{policy.code}: {error.reason}",
+def _sources_for_operators(outcome: Outcome) -> tuple[dict[str, Any], ...]:
+    """The sources of the reply, each with why it failed, which the reply does not say."""
+    return tuple(
+        {**msgspec.to_builtins(source), **({} if reason is None else {"reason": reason})}
+        for source, reason in itertools.zip_longest(outcome.sources, outcome.reasons)
     )

@@ -73,21 +73,26 @@ async def list_messages(settings: Settings, wanted: ExchangeFilter) -> Sequence[
         return await journal.list(wanted)
 
 
-async def find_message(settings: Settings, message_id: str, caller: str | None) -> StoredExchange:
-    """The one exchange with this id; `caller` decides where several callers used it. Raises MessageChoice."""
-    async with open_journal(settings) as journal:
-        return await _find(journal, message_id, caller)
-
-
 async def trace_message(settings: Settings, message_id: str, caller: str | None) -> Sequence[JournalRecord]:
     """Everything the journal recorded under this id, in order: of an exchange, or of refusals that never became one.
 
     Raises:
         MessageChoice: nothing is recorded, or several callers used the id for an exchange.
     """
+    return (await show_message(settings, message_id, caller))[1]
+
+
+async def show_message(
+    settings: Settings, message_id: str, caller: str | None
+) -> tuple[StoredExchange | None, Sequence[JournalRecord]]:
+    """The exchange and everything recorded under this id; no exchange where only refusals are.
+
+    Raises:
+        MessageChoice: nothing is recorded, or several callers used the id for an exchange.
+    """
     async with open_journal(settings) as journal:
         try:
-            request = (await _find(journal, message_id, caller)).request
+            stored = await _find(journal, message_id, caller)
         except MessageUnrecorded:
             key = MessageId(message_id)
             records = await (
@@ -95,8 +100,8 @@ async def trace_message(settings: Settings, message_id: str, caller: str | None)
             )
             if not records:
                 raise
-            return records
-        return await journal.records_of(request.caller, request.message_id)
+            return None, records
+        return stored, await journal.records_of(stored.request.caller, stored.request.message_id)
 
 
 async def replay_message(

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from esb.errors import AgencyError, EsbError, Saturated, StorageError
+from esb.errors import AgencyError, AgencyRejected, DeadlineExceeded, EsbError, Expired, Saturated, StorageError
 from esb.faults import Disposition, fault_of, policy_of
 from esb.model import Fault, Source, Status
 from esb.ports import Arrival, Claim, Clock, Credentials, StoredExchange
@@ -30,7 +30,7 @@ from esb.stages.sign import sign
 from esb.stages.translate import translate
 from esb.stages.validate import Valid, revalidate, validate
 from esb.stages.verify import verify
-from esb.telemetry.logging import EXCHANGE_STAGES, Logger
+from esb.telemetry.logging import AGENCY_FAILED, EXCHANGE_STAGES, Logger
 from security.errors import SecurityError
 from security.identity import CallerKeys
 
@@ -39,13 +39,17 @@ AgencyCalled = Callable[[Source], None]
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How an exchange ended. `park`: no reply yet, a person has to look, and why. `retryable`: later may be better."""
+    """How an exchange ended. `park`: no reply yet, a person has to look, and why. `retryable`: later may be better.
+
+    `reasons`: why each of `sources` failed, None for one that did not; for operators, never for the caller.
+    """
 
     status: Status
     http_status: int = 200
     retry_after_s: float | None = None
     data: Any = None
     sources: tuple[Source, ...] = ()
+    reasons: tuple[str | None, ...] = ()
     faults: tuple[Fault, ...] = ()
     claims: tuple[Claim, ...] = ()
     park: str | None = None
@@ -103,7 +107,7 @@ class Pipeline:
     async def run(self, valid: Valid, *, before_send: BeforeSend | None = None) -> Outcome:
         """Ask the agency or agencies of the route, within the route's deadline."""
         route = valid.authorised.route
-        deadline = Deadline(after_s=_time_allowed_s(valid, self._clock()))
+        deadline = _deadline_of(valid, self._clock())
         if isinstance(route, GatherRoute):
             return await self._gather(valid, route, deadline)
         return await self._consult(valid, route, deadline, before_send)
@@ -128,7 +132,8 @@ class Pipeline:
             except (EsbError, SecurityError) as error:
                 pause_s = next(pauses_s, None) if _may_retry(error, route) else None
                 if pause_s is None or pause_s >= deadline.remaining_s():
-                    return self._failed(attempt, error)
+                    return self._failed(valid, attempt, attempt.told_by(error))
+                attempt.failure = error
             attempt.count += 1
             await asyncio.sleep(pause_s)
 
@@ -161,19 +166,30 @@ class Pipeline:
     def _ended(self, attempt: _Attempts, answer: Normalised) -> Outcome:
         source = attempt.source(answer.status, as_of=answer.as_of)
         self._called(source)
-        return Outcome(status=answer.status, data=answer.data, sources=(source,), claims=answer.claims)
+        return Outcome(status=answer.status, data=answer.data, sources=(source,), reasons=(None,), claims=answer.claims)
 
-    def _failed(self, attempt: _Attempts, error: EsbError | SecurityError) -> Outcome:
-        policy = policy_of(error)
+    def _failed(self, valid: Valid, attempt: _Attempts, error: EsbError | SecurityError) -> Outcome:
+        policy, reason = policy_of(error), reason_of(error)
         source = attempt.source(policy.status, as_of=None)
         self._called(source)
+        is_source = isinstance(error, AgencyError | Saturated | Expired)
+        if not isinstance(error, AgencyRejected | Saturated | Expired):
+            self._log.warning(
+                AGENCY_FAILED,
+                message_id=valid.message_id,
+                agency=source.agency,
+                operation=source.operation,
+                code=policy.code,
+                reason=reason,
+            )
         return Outcome(
             status=policy.status,
             http_status=policy.http_status,
             retry_after_s=error.retry_after_s if isinstance(error, Saturated) else None,
-            sources=(source,) if isinstance(error, AgencyError | Saturated) else (),
+            sources=(source,) if is_source else (),
+            reasons=(reason,) if is_source else (),
             faults=(fault_of(error),),
-            park=f"{policy.code}: {error.reason}" if _must_park(error, attempt.route) else None,
+            park=f"{policy.code}: {reason}" if _must_park(error, attempt.route) else None,
             retryable=isinstance(error, AgencyError | Saturated)
             and policy.disposition in {Disposition.RETRY, Disposition.RETRY_IF_IDEMPOTENT, Disposition.REPLY}
             and policy.status in {Status.UNAVAILABLE, Status.TIMEOUT},
@@ -186,7 +202,12 @@ class _Attempts:
     def __init__(self, route: CallRoute) -> None:
         self.route = route
         self.count = 0
+        self.failure: EsbError | SecurityError | None = None
         self._began_s = time.monotonic()
+
+    def told_by(self, error: EsbError | SecurityError) -> EsbError | SecurityError:
+        """What tells why there is no answer: a last attempt without time to end says less than the one before."""
+        return self.failure or error if isinstance(error, DeadlineExceeded | Expired) else error
 
     def source(self, status: Status, *, as_of: datetime | None) -> Source:
         return Source(
@@ -228,6 +249,7 @@ def aggregate(outcomes: Mapping[str, Outcome], *, require_all: bool) -> Outcome:
         http_status=http_status,
         data={name: outcome.data for name, outcome in answered.items()} if usable else None,
         sources=tuple(source for outcome in outcomes.values() for source in outcome.sources),
+        reasons=tuple(reason for outcome in outcomes.values() for reason in outcome.reasons),
         faults=faults,
         claims=tuple(claim for outcome in outcomes.values() for claim in outcome.claims),
         retryable=not usable and all(outcome.retryable for outcome in missing.values()),
@@ -249,14 +271,27 @@ _WORST_FIRST = (
 """Which missing answer names the whole: what the caller can mend comes first."""
 
 
+def reason_of(error: EsbError | SecurityError) -> str:
+    """Why, for operators: the place in the contract, the reason, and those of what caused it. Never any value."""
+    path = getattr(error, "path", None)
+    reasons = [f"{path}: {error.reason}" if path else error.reason]
+    cause = error.__cause__
+    while isinstance(cause, EsbError | SecurityError):
+        if cause.reason not in reasons[-1]:
+            reasons.append(cause.reason)
+        cause = cause.__cause__
+    return "; ".join(reasons)
+
+
 def _ms(began_s: float, ended_s: float) -> float:
     return round((ended_s - began_s) * 1000, 2)
 
 
-def _time_allowed_s(valid: Valid, now: datetime) -> float:
+def _deadline_of(valid: Valid, now: datetime) -> Deadline:
     deadline_s = valid.authorised.route.deadline_s
     expires_at = valid.request.expires_at
-    return deadline_s if expires_at is None else min(deadline_s, (expires_at - now).total_seconds())
+    wanted_s = deadline_s if expires_at is None else (expires_at - now).total_seconds()
+    return Deadline(after_s=min(deadline_s, wanted_s), by_caller=wanted_s < deadline_s)
 
 
 def _may_retry(error: EsbError | SecurityError, route: CallRoute) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -49,15 +50,22 @@ def list_messages(
 def show(
     context: typer.Context, message_id: MessageArgument, *, caller: CallerOption = None, as_json: JsonFlag = False
 ) -> None:
-    """One exchange without personal data.
+    """One exchange without personal data, or the requests that were refused under this id.
 
     Example: esb messages show 0b2f…
     """
-    stored = run(operations.find_message(shell_of(context).settings, message_id, caller))
-    details = {**_summary(stored), **_details(stored)}
+    stored, records = run(operations.show_message(shell_of(context).settings, message_id, caller))
+    contents = [msgspec.json.decode(record.content) for record in records]
+    shown = [_refused(content) for content in contents] if stored is None else [_exchange(stored, contents)]
     if as_json:
-        print_json(details)
+        # One object for an exchange, as ever; a refused id may have been refused several times.
+        print_json(shown[0] if len(shown) == 1 else shown)
         return
+    for details in shown:
+        _print_details(details)
+
+
+def _print_details(details: dict[str, Any]) -> None:
     told = {name: value for name, value in details.items() if value not in (None, [], "")}
     print_rows([{"field": name.replace("_", " "), "value": value} for name, value in told.items()], ("field", "value"))
 
@@ -72,7 +80,9 @@ def trace(
     """
     records = run(operations.trace_message(shell_of(context).settings, message_id, caller))
     rows = [_record(record.chain, record.seq, record.kind, record.content) for record in records]
-    print_rows(rows, ("at", "kind", "chain", "seq", "what"), as_json=as_json, empty="nothing recorded")
+    print_rows(
+        rows, ("at", "kind", "caller", "route", "chain", "seq", "what"), as_json=as_json, empty="nothing recorded"
+    )
 
 
 @app.command()
@@ -120,7 +130,17 @@ def _summary(stored: StoredExchange) -> dict[str, Any]:
     }
 
 
-def _details(stored: StoredExchange) -> dict[str, Any]:
+def _exchange(stored: StoredExchange, contents: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {**_summary(stored), **_details(stored, contents)}
+
+
+def _refused(content: dict[str, Any]) -> dict[str, Any]:
+    """A request that never became an exchange: what the journal has of it. `route` is what the caller typed."""
+    told = {name: content.get(name) for name in ("at", "message_id", "caller", "route", "channel", "code")}
+    return {**told, "route": _fact("route", content["route"]), "state": content["kind"]}
+
+
+def _details(stored: StoredExchange, contents: Sequence[dict[str, Any]]) -> dict[str, Any]:
     request = stored.request
     return {
         "channel": request.channel.value,
@@ -136,7 +156,7 @@ def _details(stored: StoredExchange) -> dict[str, Any]:
         "lease": None if stored.lease_owner is None else f"{stored.lease_owner} until {stored.lease_until}",
         "completed_at": None if stored.completed_at is None else stored.completed_at.astimezone().isoformat(),
         "faults": _faults(stored),
-        "sources": _sources(stored),
+        "sources": [_source(source) for content in contents for source in content.get("sources", ())],
     }
 
 
@@ -145,13 +165,13 @@ def _faults(stored: StoredExchange) -> list[str]:
     return [f"{fault['code']} ({fault['advice']}): {fault['message']['en']}" for fault in reply.get("faults", ())]
 
 
-def _sources(stored: StoredExchange) -> list[str]:
-    reply = {} if stored.reply_body is None else msgspec.json.decode(stored.reply_body)
-    return [
+def _source(source: dict[str, Any]) -> str:
+    """One agency call as the journal has it; `reason` is why it failed, which its caller was not told."""
+    told = (
         f"{source['agency']} {source['operation']}: {source['status']} in {source['elapsed_ms']} ms,"
         f" attempts {source['attempts']}"
-        for source in reply.get("sources", ())
-    ]
+    )
+    return masked(f"{told}, {source['reason']}", unmask=False) if "reason" in source else told
 
 
 _HEAD = frozenset({"at", "kind", "caller", "message_id", "route"})
@@ -161,10 +181,22 @@ def _record(chain: str, seq: int, kind: str, content: bytes) -> dict[str, Any]:
     values: dict[str, Any] = msgspec.json.decode(content)
     facts = {name: value for name, value in values.items() if name not in _HEAD and value not in (None, [], "")}
     what = ", ".join(f"{name}={_fact(name, value)}" for name, value in facts.items())
-    return {"at": values.get("at"), "kind": kind, "chain": chain, "seq": seq, "what": what}
+    return {
+        "at": values.get("at"),
+        "kind": kind,
+        "caller": values.get("caller"),
+        "route": _fact("route", values.get("route") or ""),
+        "chain": chain,
+        "seq": seq,
+        "what": what,
+    }
 
 
 def _fact(name: str, value: Any) -> str:
+    if name == "sources":
+        return "; ".join(_source(source) for source in value)
+    if name == "reason":
+        return masked(value, unmask=False)
     # The fraction of a second in a moment can look like a FİN; it is none, and an operator needs it.
     return str(value) if name.endswith("_at") else masked(_short(value), unmask=False)
 

@@ -53,7 +53,7 @@ class Guard:
         """Take leave for one attempt; `leave` must follow.
 
         Raises:
-            Saturated: paused, breaker open, no place or no turn in time. Nothing was taken.
+            Saturated, Expired: paused, breaker open, no place or no turn in time. Nothing was taken.
         """
         if self.paused:
             raise AgencyPaused("paused by an operator", agency=self.agency, retry_after_s=60.0)

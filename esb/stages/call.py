@@ -29,17 +29,25 @@ async def call(signed: Signed, *, guard: Guard, deadline: Deadline, before_send:
 
     Raises:
         AgencyError: see `AgencyOperation.send`.
-        Saturated: the guard refused, or no time was left; nothing was sent.
+        Saturated, Expired: the guard refused, or no time was left and nothing was sent; or the deadline and not the
+            route's own timeout cut a call that may be repeated.
     """
     route = signed.translated.route
     await guard.enter(deadline)
     outcome = Outcome.UNTOLD
+    timeout_s = route.timeout_s
     try:
         if before_send is not None:
             await before_send()
-        raw = await route.operation.send(signed.call, timeout_s=deadline.shortened(route.timeout_s))
+        timeout_s = deadline.shortened(route.timeout_s)
+        raw = await route.operation.send(signed.call, timeout_s=timeout_s)
         outcome = Outcome.FAILED if raw.http_status in _OVERLOADED else Outcome.ANSWERED
-    except (AgencyUnreachable, AgencyTimeout):
+    except (AgencyUnreachable, AgencyTimeout) as error:
+        if timeout_s < route.timeout_s and deadline.remaining_s() <= timeout_s * _LAST_SHARE:
+            # The agency had less time than its route grants, so its silence says nothing about its health.
+            if isinstance(error, AgencyTimeout) and not route.idempotent:
+                raise
+            raise deadline.over(f"cut by the deadline: {error.reason}") from error
         outcome = Outcome.FAILED
         raise
     finally:
@@ -49,3 +57,6 @@ async def call(signed: Signed, *, guard: Guard, deadline: Deadline, before_send:
 
 _OVERLOADED = frozenset({502, 503, 504})
 """What proxies before an agency say when the agency itself does not answer. A SOAP fault is a 500, and an answer."""
+
+_LAST_SHARE = 0.1
+"""What may be left of a call's time when it was time that ended it: connecting is given up a little before the rest."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
 from tests.support.agencies import Agencies
@@ -52,9 +55,22 @@ async def test_a_misbehaving_agency_is_told_apart_and_its_answer_is_not_used(  #
     assert [(source["agency"], source["status"]) for source in reply["sources"]] == [(agency, status)]
     assert got.fault["agency"] == agency
     assert ("retry-after" in got.headers) == (http_status == 503)
-    assert [record["kind"] for record in recorded(quick_bus, got)] == ["RECEIVED", "COMPLETED"]
+    records = recorded(quick_bus, got)
+    assert [record["kind"] for record in records] == ["RECEIVED", "COMPLETED"]
+    # Why is for the operator, in the journal and in one line of the log; the caller is not told.
+    reason = records[-1]["sources"][0]["reason"]
+    told = [line for line in log_lines(quick_bus, "agency.failed") if line["message_id"] == reply["message_id"]]
+    assert [(line["level"], line["agency"], line["code"]) for line in told] == [("warning", agency, code)]
+    assert reason
+    assert reason not in got.body.decode()
+    assert "reason" not in reply["sources"][0]
     await agencies.behave_well(agency)
     assert quick_bus.ask(route, "7TESTX2").status == 200
+
+
+def log_lines(bus: LiveBus, event: str) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in bus.log.read_text(encoding="utf-8").splitlines() if line.startswith("{")]
+    return [line for line in lines if line["event"] == event]
 
 
 @pytest.mark.parametrize("agency", ROUTES)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,8 @@ import typer
 from typer.main import get_command
 
 import cli
-from esb.settings import DESCRIPTIONS
-from tests.support.agencies import Agencies
+from esb.settings import DESCRIPTIONS, as_environment
+from tests.support.agencies import ROOT, Agencies
 from tests.support.bus import LiveBus, run_esb, start
 from tests.support.quick_bus import quick_settings
 from tests.support.replies import recorded
@@ -81,6 +83,40 @@ async def test_what_is_parked_is_listed_shown_and_traced_without_personal_data(
     assert "7TESTX1" not in shown.stdout + traced.stdout
 
 
+async def test_why_an_agencys_answer_was_refused_is_shown_to_the_operator_alone(
+    operated: LiveBus, agencies: Agencies
+) -> None:
+    await agencies.behave("din-reg", "sign-wrong")
+    got = operated.ask("person.identity")
+    assert got.fault["code"] == "agency.signature"
+    reason = recorded(operated, got)[-1]["sources"][0]["reason"]
+    message_id = got.reply["message_id"]
+    shown = plain(operated.esb("messages", "show", message_id, "--json"))
+    assert shown["sources"][0].endswith(reason)
+    assert reason in " ".join(good(operated.esb("messages", "trace", message_id)).split())
+    parked_id = operated.ask("record.once").reply["message_id"]
+    assert plain(operated.esb("messages", "show", parked_id, "--json"))["why"] == f"agency.signature: {reason}"
+    assert reason not in got.body.decode()
+
+
+def test_what_was_refused_is_shown_as_the_journal_has_it(operated: LiveBus) -> None:
+    got = operated.ask("person.identity", "O")
+    assert got.status == 400
+    message_id = got.reply["message_id"]
+    shown = plain(operated.esb("messages", "show", message_id, "--json"))
+    assert (shown["caller"], shown["route"], shown["channel"], shown["code"], shown["state"]) == (
+        "portal",
+        "person.identity",
+        "http",
+        "request.schema",
+        "REFUSED",
+    )
+    assert shown["at"]
+    for verb in ("show", "trace"):
+        told = good(operated.esb("messages", verb, message_id))
+        assert not [word for word in ("portal", "person.identity", "http", "request.schema") if word not in told]
+
+
 async def test_a_parked_exchange_that_is_replayed_runs_again_to_its_one_reply(
     operated: LiveBus, agencies: Agencies
 ) -> None:
@@ -119,6 +155,8 @@ def test_a_caller_is_added_granted_and_minted_a_token_that_works(operated: LiveB
     good(operated.esb("routes", "reload"))
     row = next(row for row in plain(operated.esb("callers", "list", "--json")) if row["caller"] == "team")
     assert (row["routes"], row["keys"]) == (["person.identity"], 1)
+    assert row["grants"] == [{"route": "person.identity", "purposes": ["trial"]}]
+    assert "person.identity (for trial)" in good(operated.esb("callers", "list"))
     token = good(operated.esb("callers", "token", "team")).strip()
     assert operated.ask("person.identity", token=token, purpose="trial").status == 200
     assert operated.ask("person.identity", caller="team", purpose="another").status == 403
@@ -182,6 +220,40 @@ def test_ask_verifies_the_reply_and_tells_good_from_bad_by_its_exit_code(operate
     bad(run_esb(elsewhere, "ask", "student.status", "--subject", "FIN:7TESTXA"), 3)
 
 
+@pytest.mark.parametrize(("fin", "code"), [("7TESTXA", 0), ("7TESTO", 1)])
+def test_whoever_reads_only_the_beginning_of_a_reply_still_gets_its_exit_code(
+    operated: LiveBus, fin: str, code: int
+) -> None:
+    asking = [sys.executable, str(ROOT / "cli.py"), "ask", "student.status", "--subject", f"FIN:{fin}"]
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with os.fdopen(theirs, "wb") as unread:
+        done = subprocess.run(
+            asking,
+            cwd=ROOT,
+            env=as_environment(operated.settings),
+            stdout=unread,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (code, "")
+
+
+def test_a_terminal_that_lacks_letters_gets_them_as_escapes(operated: LiveBus) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "cli.py"), "callers", "list"],
+        cwd=ROOT,
+        env={**as_environment(operated.settings), "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "\\u018fhalinin" in good(done)
+
+
 def test_doctor_finds_a_good_deployment_good_and_names_what_is_down(operated: LiveBus) -> None:
     checks = {check["what"]: check for check in plain(operated.esb("doctor", "--json"))}
     assert not [check for check in checks.values() if check["problem"]]
@@ -231,6 +303,7 @@ def test_reload_without_a_bus_says_so(operated: LiveBus, tmp_path: Path) -> None
 
 
 def test_a_setting_that_is_misspelt_is_wrong_use(operated: LiveBus, tmp_path: Path) -> None:
+    bad(run_esb(msgspec.structs.replace(operated.settings, max_in_flight=0), "serve"), 2, "ESB_MAX_IN_FLIGHT must be")
     bad(run_esb(msgspec.structs.replace(operated.settings, log_level="loud"), "serve"), 2, "log_level")
     bad(run_esb(msgspec.structs.replace(operated.settings, http="nonsense", node="n2"), "serve"), 2, "host:port")
     bad(operated.esb("messages", "list", "--state", "LOST"), 2, "LOST")

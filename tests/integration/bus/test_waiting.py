@@ -153,6 +153,41 @@ async def test_concurrent_duplicates_are_one_exchange(quick_bus: LiveBus, agenci
     assert [record["kind"] for record in recorded(quick_bus, answers[0])] == ["RECEIVED", "COMPLETED"]
 
 
+async def test_a_repeated_question_without_a_wish_waits_for_the_one_that_runs(bus: LiveBus, agencies: Agencies) -> None:
+    await agencies.behave("din-reg", "slow=1500")
+    headers = own_id()
+    first = bus.ask("person.identity", headers={**headers, "Prefer": "wait=0"})
+    assert first.status == 202
+    for prefer in ("respond-async", "wait=0"):
+        assert bus.ask("person.identity", headers={**headers, "Prefer": prefer}).status == 202
+    again = bus.ask("person.identity", headers=headers)
+    assert (again.status, again.reply["status"], again.headers["idempotent-replay"]) == (200, "OK", "true")
+    assert await agencies.calls("din-reg") == {"GetPersonByPin": {"7TESTX1": 1}}
+
+
+async def test_a_repeated_question_does_not_wait_for_a_person(quick_bus: LiveBus, agencies: Agencies) -> None:
+    await agencies.behave("din-reg", "cut")
+    headers = own_id()
+    answers = [quick_bus.ask("record.once", headers=headers) for _ in range(2)]
+    assert [(got.status, got.reply["status"]) for got in answers] == [(202, "PENDING")] * 2
+
+
+async def test_asking_for_a_reply_is_no_repetition_of_the_question(bus: LiveBus, agencies: Agencies) -> None:
+    await agencies.behave("din-reg", "slow=700")
+    message_id = bus.ask("person.identity", headers=LATER).headers["message-id"]
+    for wait_s in (0, 10, 0):
+        got = bus.message(message_id, wait_s=wait_s)
+        assert "idempotent-replay" not in got.headers
+    assert (got.status, got.reply["status"]) == (200, "OK")
+
+
+async def test_a_failure_that_was_waited_for_is_fetched_as_any_reply(quick_bus: LiveBus, agencies: Agencies) -> None:
+    await agencies.behave("din-reg", "unsigned")
+    message_id = quick_bus.ask("person.identity", headers=LATER).headers["message-id"]
+    got = quick_bus.message(message_id, wait_s=10)
+    assert (got.status, got.reply["status"]) == (200, "INVALID_REPLY")
+
+
 def test_the_same_id_with_another_body_or_route_is_a_conflict(quick_bus: LiveBus) -> None:
     headers = own_id()
     first = quick_bus.ask("person.identity", headers=headers)
@@ -193,10 +228,28 @@ def test_a_question_with_time_left_is_asked(quick_bus: LiveBus) -> None:
 async def test_what_expires_earlier_than_the_routes_deadline_is_given_up_then(bus: LiveBus, agencies: Agencies) -> None:
     await agencies.behave("din-reg", "slow=3000")
     got = bus.ask("person.identity", expires_at=soon(0.5))
-    check_form(bus, got)
-    assert got.status == 504
-    assert got.reply["status"] == "TIMEOUT"
+    check(bus, got, 400, "request.expired", advice="RETRY_NEW_ID")
+    assert got.reply["status"] == "EXPIRED"
+    assert [(source["agency"], source["status"]) for source in got.reply["sources"]] == [("din-reg", "EXPIRED")]
     assert got.reply["sources"][0]["elapsed_ms"] < 3000
+
+
+async def test_impatient_callers_do_not_close_an_agency_to_the_others(bus: LiveBus, agencies: Agencies) -> None:
+    await agencies.behave("din-reg", "slow=3000")
+    with ThreadPoolExecutor(max_workers=8) as senders:
+        answers = list(senders.map(lambda _: bus.ask("person.identity", expires_at=soon(0.5)), range(8)))
+    assert {got.reply["status"] for got in answers} == {"EXPIRED"}
+    await agencies.behave_well("din-reg")
+    assert bus.ask("person.identity").status == 200
+
+
+async def test_a_call_with_an_effect_that_its_caller_cut_short_is_parked(
+    quick_bus: LiveBus, agencies: Agencies
+) -> None:
+    await agencies.behave("din-reg", "hang")
+    got = quick_bus.ask("record.once", expires_at=soon(0.3))
+    assert (got.status, got.reply["status"]) == (202, "PENDING")
+    assert [record["kind"] for record in recorded(quick_bus, got)] == ["RECEIVED", "CALLING", "PARKED"]
 
 
 async def test_the_callers_trace_reaches_the_agency_and_comes_back(quick_bus: LiveBus) -> None:
@@ -226,6 +279,17 @@ async def test_a_gather_with_one_agency_hanging_is_partial_within_its_deadline(
         "tn-tm": "OK",
         "mkr": "TIMEOUT",
     }
+
+
+async def test_a_member_that_is_cut_by_the_callers_own_time_is_not_said_to_have_failed(
+    quick_bus: LiveBus, agencies: Agencies
+) -> None:
+    await agencies.behave("mkr", "hang")
+    got = quick_bus.ask("person.overview", expires_at=soon(0.3))
+    check_form(quick_bus, got)
+    assert got.reply["status"] == "PARTIAL"
+    assert [(fault["code"], fault["path"]) for fault in got.reply["faults"]] == [("request.expired", "/data/credits")]
+    assert {s["agency"]: s["status"] for s in got.reply["sources"]}["mkr"] == "EXPIRED"
 
 
 async def test_a_gather_that_needs_every_answer_gives_none_without_one(quick_bus: LiveBus, agencies: Agencies) -> None:
