@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,6 +15,7 @@ from esb.model import Text
 from esb.routes import formatter
 from esb.routes.deployment import CALLER_NAME
 from security import jws, keys
+from security.policy import Grant
 
 app = group("callers", "Systems that may send requests, their keys and grants.")
 
@@ -31,15 +32,22 @@ def list_callers(context: typer.Context, *, as_json: JsonFlag = False) -> None:
     shell = shell_of(context)
     settings = shell.settings
     table = shell.table(settings)
-    rows = [
+    held = {name: [held for held in table.grants.grants if held.caller == name] for name in table.callers}
+    rows: list[dict[str, Any]] = [
         {
             "caller": caller.name,
             "title": caller.title.az,
             "keys": _key_count(Path(settings.home), caller.name),
-            "routes": [held.route for held in table.grants.grants if held.caller == caller.name],
+            "routes": [grant.route for grant in held[caller.name]],
         }
         for caller in table.callers.values()
     ]
+    for row in rows:
+        grants = held[row["caller"]]
+        if as_json:
+            row["grants"] = [{"route": grant.route, "purposes": list(grant.purposes)} for grant in grants]
+        else:
+            row["routes"] = [_for_people(grant) for grant in grants]
     print_rows(rows, ("caller", "title", "keys", "routes"), as_json=as_json, empty="no callers")
 
 
@@ -125,6 +133,10 @@ def token(
         print_json({"token": minted, "expires_in_s": seconds})
     else:
         typer.echo(minted)
+
+
+def _for_people(grant: Grant) -> str:
+    return f"{grant.route} (for {'; '.join(grant.purposes)})" if grant.purposes else grant.route
 
 
 def _given(folder: Path, public_key: Path | None, certificate: Path | None) -> dict[Path, bytes]:

@@ -6,6 +6,7 @@ Exit codes: 0 ok, 1 found problems, 2 wrong use, 3 a dependency is down. A trace
 from __future__ import annotations
 
 import asyncio
+import io
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
@@ -89,6 +90,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 def guarded(main: Callable[[], Any]) -> NoReturn:
     """Run the command line; every error ends as one clear line and the right exit code."""
+    sys.stdout, sys.stderr = _patient(sys.stdout), _patient(sys.stderr)
     try:
         main()
     except RoutesInvalid as error:
@@ -103,13 +105,34 @@ def guarded(main: Callable[[], Any]) -> NoReturn:
         fail(error.reason)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(OK)
     except Exception as error:  # boundary: a traceback is for the log of whoever asks for it, not for a user
         if make_settings_quietly().log_level == "debug":
             raise
         fail(f"a defect in the bus: {type(error).__name__}; run again with ESB_LOG_LEVEL=debug to see where")
     sys.exit(OK)
+
+
+class _Output(io.FileIO):
+    """A stream whose reader may leave, as `head` does: what was asked is still done, with its own exit code."""
+
+    def write(self, data: Any, /) -> Any:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            return len(memoryview(data))
+
+
+def _patient(stream: Any) -> Any:
+    """The stream of this process, writing what its encoding lacks as an escape; as it is where it is no file."""
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream
+    stream.flush()
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Output(stream.fileno(), "wb", closefd=False)),
+        encoding=stream.encoding,
+        errors="backslashreplace",
+        line_buffering=stream.line_buffering,
+    )
 
 
 def make_settings_quietly() -> Settings:
