@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,7 +26,7 @@ import typer
 from esb import client, operations
 from esb.client import PortalClient
 from esb.commands.ask import print_answer
-from esb.commands.shell import PROBLEMS, DependencyDown, heading, out, run, shell_of
+from esb.commands.shell import PROBLEMS, DependencyDown, counted, heading, out, run, shell_of
 from esb.model import JsonObject
 from esb.settings import Settings, as_environment
 from esb.telemetry.logging import EXCHANGE_STAGES, MESSAGE_ANSWERED, MESSAGE_RECEIVED
@@ -68,6 +68,13 @@ QUESTIONS = (
 )
 
 
+class Running(msgspec.Struct, frozen=True, kw_only=True):
+    """A simulated agency that was started: where it answers, and where it is told how to behave."""
+
+    url: str
+    control_url: str
+
+
 def demo(
     context: typer.Context,
     *,
@@ -98,19 +105,21 @@ def demo(
     with contextlib.ExitStack() as stack:
         agencies = _agencies(settings)
         heading("processes")
-        endpoints = {name: stack.enter_context(simulated(settings, name)) for name in agencies}
+        running = {name: stack.enter_context(simulated(settings, name)) for name in agencies}
+        endpoints = {name: agency.url for name, agency in running.items()}
         settings = msgspec.structs.replace(settings, endpoints=endpoints)
         url = stack.enter_context(serving(settings))
         settings = msgspec.structs.replace(settings, http=url.removeprefix("http://"))
         good = _ask_all(settings, url)
+        asked_s = time.monotonic()
         if keep:
-            _say_how_to_ask(settings, url, time.monotonic() - began_s)
+            _say_how_to_ask(settings, url, running, asked_s - began_s)
             _wait_until_interrupted()
+    kept_s = time.monotonic() - asked_s
     good &= _verify(settings)
-    out.print(
-        f"\n[bold]{'everything as expected' if good else 'NOT as expected'}[/]"
-        f" in {time.monotonic() - began_s:.0f} s; stopped cleanly. Next: esb demo --keep"
-    )
+    verdict = "everything as expected" if good else "NOT as expected"
+    rest = f"; kept for {kept_s:.0f} s, stopped cleanly" if keep else "; stopped cleanly. Next: esb demo --keep"
+    out.print(f"\n[bold]{verdict}[/] in {asked_s - began_s:.0f} s{rest}")
     if not good:
         raise typer.Exit(PROBLEMS)
 
@@ -125,17 +134,18 @@ def make_keys(settings: Settings) -> None:
 
 
 @contextlib.contextmanager
-def simulated(settings: Settings, agency: str) -> Iterator[str]:
-    """A simulated agency in a process of its own; gives its address."""
-    with _process(settings, ["adapters", "simulate", agency, "--port", "0"], ready=f"{agency} ready on ") as url:
+def simulated(settings: Settings, agency: str) -> Iterator[Running]:
+    """A simulated agency in a process of its own; gives its addresses."""
+    ready = (f"{agency} ready on ", f"{agency} control on ")
+    with _process(settings, ["adapters", "simulate", agency, "--port", "0"], ready=ready) as (url, control_url):
         out.print(f"  {agency:8} {url}", markup=False)
-        yield url
+        yield Running(url=url, control_url=control_url)
 
 
 @contextlib.contextmanager
 def serving(settings: Settings) -> Iterator[str]:
     """The bus in a process of its own; gives its address."""
-    with _process(settings, ["serve"], ready="bus ready on ") as url:
+    with _process(settings, ["serve"], ready=("bus ready on ",)) as (url,):
         out.print(f"  bus      {url}", markup=False)
         yield url
 
@@ -219,11 +229,12 @@ def _verify(settings: Settings) -> bool:
     for problem in report.problems:
         out.print(f"  {problem}", markup=False)
     verdict = "whole" if not report.problems else "BROKEN"
-    out.print(f"  {report.records} records in {report.chains} hash chains: {verdict}", markup=False)
+    held = f"{counted(report.records, 'record')} in {counted(report.chains, 'hash chain')}"
+    out.print(f"  {held}: {verdict}", markup=False)
     return not report.problems
 
 
-def _say_how_to_ask(settings: Settings, url: str, elapsed_s: float) -> None:
+def _say_how_to_ask(settings: Settings, url: str, agencies: Mapping[str, Running], elapsed_s: float) -> None:
     body = (
         '{"subject":{"scheme":"FIN","value":"7TESTX1"},"purpose":"VEMTAS application","legal_basis":"decree 477/2015"}'
     )
@@ -238,6 +249,8 @@ def _say_how_to_ask(settings: Settings, url: str, elapsed_s: float) -> None:
     )
     out.print(f"or: {environment} {_esb()} ask person.identity --subject FIN:7TESTX1", markup=False)
     out.print(f"for all esb commands: export {environment}", markup=False)
+    for name, agency in agencies.items():
+        out.print(f"{name} is told how to behave on {agency.control_url}", markup=False)
     out.print(f"documents: {url}/docs    stop: Ctrl-C", markup=False)
     sys.stdout.flush()
 
@@ -252,8 +265,8 @@ def _agencies(settings: Settings) -> Sequence[str]:
 
 
 @contextlib.contextmanager
-def _process(settings: Settings, arguments: Sequence[str], *, ready: str) -> Iterator[str]:
-    """A child of this program, from its line `ready…` (whose rest is given) until it is asked to stop."""
+def _process(settings: Settings, arguments: Sequence[str], *, ready: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """A child of this program, from its lines `ready…` (whose rests are given) until it is asked to stop."""
     log = Path(settings.home) / "logs" / f"{'-'.join(arguments[:3]).replace('--', '')}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as errors:
@@ -265,7 +278,7 @@ def _process(settings: Settings, arguments: Sequence[str], *, ready: str) -> Ite
             text=True,
         )
     try:
-        yield _first_line(process, ready, log)
+        yield _lines_that_begin(process, ready, log)
     finally:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -275,7 +288,8 @@ def _process(settings: Settings, arguments: Sequence[str], *, ready: str) -> Ite
             process.wait()
 
 
-def _first_line(process: subprocess.Popen[str], ready: str, log: Path) -> str:
+def _lines_that_begin(process: subprocess.Popen[str], ready: tuple[str, ...], log: Path) -> tuple[str, ...]:
+    """The rests of the lines that begin so, in that order, once all were written. Raises DependencyDown."""
     lines: queue.Queue[str] = queue.Queue()
 
     def read() -> None:
@@ -284,6 +298,7 @@ def _first_line(process: subprocess.Popen[str], ready: str, log: Path) -> str:
         lines.put("")
 
     threading.Thread(target=read, daemon=True).start()
+    rests: list[str] = []
     end_s = time.monotonic() + START_TIMEOUT_S
     while (left_s := end_s - time.monotonic()) > 0:
         try:
@@ -292,8 +307,10 @@ def _first_line(process: subprocess.Popen[str], ready: str, log: Path) -> str:
             break
         if not line:
             break
-        if line.startswith(ready):
-            return line.removeprefix(ready).strip()
+        if line.startswith(ready[len(rests)]):
+            rests.append(line.removeprefix(ready[len(rests)]).strip())
+        if len(rests) == len(ready):
+            return tuple(rests)
     tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:]
     raise DependencyDown("\n".join([f"it did not start; {log} ends with:", *tail]))
 

@@ -18,7 +18,7 @@ from esb.model import CallerName, MessageId, RouteId
 from esb.ports import Channel, ReceivedExchange
 from esb.settings import Settings
 from tests.e2e.reader import Block, Reader, blocks, clone, program
-from tests.support.agencies import ROOT
+from tests.support.agencies import NAMES, ROOT
 from tests.support.bus import free_port
 from tests.support.rabbitmq import PASSWORD, SCRIPTS, Rabbit
 
@@ -64,7 +64,12 @@ def test_kept_demo_prints_a_line_to_paste_and_takes_all_it_started_along_when_ki
     assert pasted is not None
     reply = json.loads(reader.shell("the line that the demo prints", pasted[0]))
     assert (reply["status"], reply["data"]["surname"]) == ("OK", "Əliyeva")
-    assert "everything as expected" in reader.stop("esb demo --keep", by="kill")
+    controls = re.findall(r"^(\S+) is told how to behave on (http://127\.0\.0\.1:\d+/_control)$", said, re.MULTILINE)
+    assert [name for name, _ in controls] == list(NAMES)
+    assert '"behaviours"' in reader.shell("the control address that the demo prints", f"curl -s {controls[0][1]}\n")
+    told = reader.stop("esb demo --keep", by="kill")
+    assert re.search(r"everything as expected in \d+ s; kept for \d+ s, stopped cleanly$", told, re.MULTILINE)
+    assert "in 1 hash chain: whole" in told
 
 
 @pytest.mark.timeout(600)
