@@ -46,11 +46,13 @@ class MessageUnrecorded(MessageChoice):
 
 
 @contextlib.asynccontextmanager
-async def open_journal(settings: Settings) -> AsyncIterator[GroupCommitJournal]:
+async def open_journal(settings: Settings, *, must_exist: bool = False) -> AsyncIterator[GroupCommitJournal]:
     """The journal, for one command. What an operator does has a hash chain of its own.
 
+    `must_exist`: for what looks into a journal; one that is made for it would be empty, and look whole.
+
     Raises:
-        JournalUnavailable: it cannot be opened.
+        JournalUnavailable: it cannot be opened, or is not there and must be.
     """
     journal = await journals.connect(
         settings.database_url,
@@ -60,6 +62,7 @@ async def open_journal(settings: Settings) -> AsyncIterator[GroupCommitJournal]:
         clock=utc_now,
         # The operator's chain is taken at the first write, so that two commands that only read never wait.
         reserve=False,
+        must_exist=must_exist,
     )
     try:
         yield journal
@@ -69,7 +72,7 @@ async def open_journal(settings: Settings) -> AsyncIterator[GroupCommitJournal]:
 
 async def list_messages(settings: Settings, wanted: ExchangeFilter) -> Sequence[StoredExchange]:
     """Exchanges, newest first."""
-    async with open_journal(settings) as journal:
+    async with open_journal(settings, must_exist=True) as journal:
         return await journal.list(wanted)
 
 
@@ -90,7 +93,7 @@ async def show_message(
     Raises:
         MessageChoice: nothing is recorded, or several callers used the id for an exchange.
     """
-    async with open_journal(settings) as journal:
+    async with open_journal(settings, must_exist=True) as journal:
         try:
             stored = await _find(journal, message_id, caller)
         except MessageUnrecorded:
@@ -108,7 +111,7 @@ async def replay_message(
     settings: Settings, message_id: str, caller: str | None, *, operator: str, reason: str
 ) -> StoredExchange:
     """Let a parked exchange run again; a running bus takes it up within a second. Raises MessageChoice, EsbError."""
-    async with open_journal(settings) as journal:
+    async with open_journal(settings, must_exist=True) as journal:
         stored = await _find(journal, message_id, caller)
         request = stored.request
         await journal.replay(request.caller, request.message_id, operator=operator, reason=reason)
@@ -120,7 +123,7 @@ async def drop_message(
 ) -> StoredExchange:
     """End a parked exchange: its caller gets FAILED, signed, as its one reply. Raises MessageChoice, EsbError."""
     key = keys.active(Path(settings.home) / "keys" / "bus", passphrase=settings.key_passphrase)
-    async with open_journal(settings) as journal:
+    async with open_journal(settings, must_exist=True) as journal:
         stored = await _find(journal, message_id, caller)
         if stored.state is not State.PARKED:
             raise MessageChoice(f"message is {stored.state}, only a parked one can be dropped")
@@ -144,7 +147,7 @@ async def drop_message(
 async def verify_journal(settings: Settings, *, against: Path | None = None) -> VerificationReport:
     """Every record, chain and checkpoint, checked. `against`: a copy of the checkpoints that was kept elsewhere."""
     home = Path(settings.home)
-    async with open_journal(settings) as journal:
+    async with open_journal(settings, must_exist=True) as journal:
         return await verification.verify(
             journal, home, keys.load_verifying_keys(home / "keys" / "bus"), against=against
         )

@@ -26,21 +26,22 @@ async def connect(
     window_s: float,
     clock: Clock,
     reserve: bool = True,
+    must_exist: bool = False,
     committed: Committed | None = None,
 ) -> GroupCommitJournal:
     """An open journal; the schema is there afterwards.
 
     `database_url` as in the settings: empty is SQLite at `home/journal.sqlite3`. `owner` is `<node>/<slot>`: the name
     of this process in leases, and of its hash chain. `window_s`: how long a commit waits for others to share it.
-    `reserve` False, for operators who mostly read: the owner name is taken with the first write. `committed` is told
-    of each transaction: how many records, how many seconds.
+    `reserve` False, for operators who mostly read: the owner name is taken with the first write. `must_exist`: where no
+    journal is, none is made. `committed` is told of each transaction: how many records, how many seconds.
 
     Raises:
-        JournalUnavailable: no connection, or another process uses this owner name (and which).
+        JournalUnavailable: no connection, no journal, or another process uses this owner name (and which).
         SettingInvalid: an URL of another kind of database.
     """
     journal = GroupCommitJournal(
-        _store(database_url, home, owner),
+        _store(database_url, home, owner, must_exist=must_exist),
         home=home,
         owner=owner,
         window_s=window_s,
@@ -55,9 +56,9 @@ async def connect(
     return journal
 
 
-def _store(database_url: str, home: Path, owner: str) -> Store:
+def _store(database_url: str, home: Path, owner: str, *, must_exist: bool) -> Store:
     if not database_url:
-        return SqliteStore(home / "journal.sqlite3", home=home, owner=owner)
+        return SqliteStore(home / "journal.sqlite3", home=home, owner=owner, must_exist=must_exist)
     if database_url.startswith(("postgresql://", "postgres://")):
-        return PostgresStore(database_url, owner=owner)
+        return PostgresStore(database_url, owner=owner, must_exist=must_exist)
     raise SettingInvalid("database_url must be empty or start with postgresql://")

@@ -90,6 +90,9 @@ def decode(content: bytes) -> Content:
     Raises:
         JournalTampered: the bytes are not a record's content; the bus never wrote them.
     """
+    # SQLite holds a value of any type in any column, and the decoder would read text as well.
+    if not isinstance(content, bytes):
+        raise JournalTampered("a stored record is not bytes")
     try:
         return _DECODER.decode(content)
     except msgspec.MsgspecError as error:

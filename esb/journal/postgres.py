@@ -56,8 +56,9 @@ SELECT write_batch(
 class PostgresStore:
     """One database under the schema `journal`."""
 
-    def __init__(self, url: str, *, owner: str) -> None:
+    def __init__(self, url: str, *, owner: str, must_exist: bool = False) -> None:
         self._url = url
+        self._must_exist = must_exist
         self._owner = owner
         self._name = f"esb {owner} pid {os.getpid()}"
         self._writer: asyncpg.Connection | None = None
@@ -168,6 +169,8 @@ class PostgresStore:
             server_settings={"search_path": "journal", "application_name": self._name, **_WRITER_SETTINGS},
         )
         try:
+            if self._must_exist:
+                await _require_journal(connection)
             await _migrate(connection)
             self._write_batch = await connection.prepare(_WRITE_BATCH)
         except BaseException:
@@ -259,6 +262,11 @@ _CLAIMS = "SELECT key, expires_us, used_by FROM claims WHERE key = ANY($1::text[
 
 async def _leave(_: asyncpg.Connection) -> None:
     """Readers change nothing in their session, so the round trip that would reset it is saved."""
+
+
+async def _require_journal(connection: asyncpg.Connection) -> None:
+    if await connection.fetchval("SELECT to_regclass('journal.records')") is None:
+        raise JournalUnavailable("no journal in this database; a bus makes it when it first starts: esb serve")
 
 
 async def _migrate(connection: asyncpg.Connection) -> None:

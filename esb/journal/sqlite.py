@@ -36,8 +36,9 @@ _Result = TypeVar("_Result")
 class SqliteStore:
     """One file, one writer thread, one reader thread."""
 
-    def __init__(self, file: Path, *, home: Path, owner: str) -> None:
+    def __init__(self, file: Path, *, home: Path, owner: str, must_exist: bool = False) -> None:
         self._file = file
+        self._must_exist = must_exist
         self._owner = owner
         self._lock = OwnerLock(home, owner)
         self._writer = _Thread("journal-writer", self._connect)
@@ -46,6 +47,8 @@ class SqliteStore:
 
     async def open(self) -> None:
         """Connect and migrate."""
+        if self._must_exist and not self._file.exists():
+            raise JournalUnavailable(f"no journal at {self._file}; a bus makes it when it first starts: esb serve")
         await self._writer.run(_migrate)
         self._is_open = True
 
@@ -59,7 +62,7 @@ class SqliteStore:
 
     async def select(self, query: str, *values: Value) -> Sequence[Sequence[Any]]:
         """Rows, in the reader's thread."""
-        return await self._reader.run(lambda connection: connection.execute(_dialect(query), values).fetchall())
+        return await self._reader.run(lambda connection: _select(connection, query, values))
 
     async def close(self) -> None:
         """Close both connections; idempotent."""
@@ -186,6 +189,20 @@ def _transact(connection: _Connection, needs: Needs, draw: Draw, owner: str) -> 
     return plan
 
 
+def _select(connection: _Connection, query: str, values: Sequence[Value]) -> Sequence[Sequence[Any]]:
+    try:
+        return connection.execute(_dialect(query), values).fetchall()
+    except sqlite3.OperationalError as error:
+        if not str(error).startswith("Could not decode"):
+            raise
+    # Somebody turned bytes into text. What is there must be readable all the same, for verification to point at it.
+    connection.text_factory = lambda text: text.decode(errors="replace")
+    try:
+        return connection.execute(_dialect(query), values).fetchall()
+    finally:
+        connection.text_factory = str
+
+
 def _read(connection: sqlite3.Connection, needs: Needs, owner: str) -> Snapshot:
     rows = partial(_rows, connection)
     snapshot = Snapshot()
@@ -282,8 +299,11 @@ def _dialect(query: str) -> str:
     return re.sub(r"\$(\d+)", r"?\1", query)
 
 
-def _sha256(value: bytes | None) -> bytes | None:
-    return None if value is None else hashlib.sha256(value).digest()
+def _sha256(value: object) -> bytes | None:
+    """The digest of a payload; of what is no payload, one that no payload has."""
+    if value is None:
+        return None
+    return hashlib.sha256(value).digest() if isinstance(value, bytes) else b""
 
 
 def _reason(error: sqlite3.Error | OSError) -> str:

@@ -194,7 +194,7 @@ class _Verification:
     def _readable(self, lines: Iterable[bytes], where: str) -> Iterator[Checkpoint]:
         for number, line in enumerate(lines, 1):
             try:
-                checkpoint = from_line(line)
+                checkpoint = from_line(_bytes(line))
             except ValueError:
                 self._report(CHECKPOINT_CHAIN, 0, f"entry {number} of {where} cannot be read")
                 continue
@@ -210,6 +210,13 @@ class _Verification:
         async for row in self._pages(chain):
             self._records += 1
             _, seq, previous, digest, _, content = row[:6]
+            if not isinstance(seq, int):
+                self._report(chain, 0, "a record has no number")
+                continue
+            if not all(isinstance(value, bytes) for value in (previous, digest, content)):
+                self._report(chain, seq, "is not stored as bytes, which the bus never does")
+                verifier.resume(seq=seq, digest=digest)
+                continue
             try:
                 verifier.accept(seq=seq, previous=previous, digest=digest, content=content)
             except ChainBroken as broken:
@@ -265,7 +272,7 @@ class _Verification:
 
     def _check_exchange(self, rows: Sequence[Sequence[Any]]) -> None:
         _, message_id, route, state, status, received, outcome, body_sha256, reply_sha256 = rows[0][:9]
-        records = [(str(chain), int(seq), str(kind), bytes(content)) for *_, chain, seq, kind, content in rows if chain]
+        records = [(chain, seq, kind, content) for *_, chain, seq, kind, content in rows if chain]
         chain, seq = (records[0][0], records[0][1]) if records else (self._journal.owner, 0)
         name = f"exchange {message_id}"
         if not any(content == received for _, _, kind, content in records if kind in {Kind.RECEIVED, Kind.PARKED}):
@@ -302,6 +309,12 @@ class _Verification:
     def _report(self, chain: str, seq: int, what: str) -> None:
         if len(self._problems) < PROBLEMS_AT_MOST:
             self._problems.append(Problem(chain=chain, seq=seq, what=what))
+
+
+def _bytes(line: object) -> bytes:
+    if not isinstance(line, bytes):
+        raise ValueError  # noqa: TRY004 - it cannot be read, whatever the reason
+    return line
 
 
 def _fits(stored: bytes | None, recorded: str | None) -> bool:

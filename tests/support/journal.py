@@ -46,9 +46,17 @@ class JournalPlace:
         self.clock = SteppedClock()
         self._opened: list[GroupCommitJournal] = []
 
-    async def open(self, owner: str = "node1/1", *, window_s: float = 0.0, reserve: bool = True) -> GroupCommitJournal:
+    async def open(
+        self, owner: str = "node1/1", *, window_s: float = 0.0, reserve: bool = True, must_exist: bool = False
+    ) -> GroupCommitJournal:
         journal = await connect(
-            self.database_url, self.home, owner=owner, window_s=window_s, clock=self.clock, reserve=reserve
+            self.database_url,
+            self.home,
+            owner=owner,
+            window_s=window_s,
+            clock=self.clock,
+            reserve=reserve,
+            must_exist=must_exist,
         )
         self._opened.append(journal)
         return journal

@@ -28,6 +28,18 @@ async def until_it_works(journal: GroupCommitJournal) -> None:
                 return
 
 
+async def test_journal_that_must_be_there_is_not_made(place: JournalPlace) -> None:
+    with pytest.raises(JournalUnavailable, match=r"no journal .* esb serve"):
+        await place.open(must_exist=True)
+    # Nothing was made for the second one to find.
+    with pytest.raises(JournalUnavailable, match=r"no journal .* esb serve"):
+        await place.open(must_exist=True)
+    assert not place.home.exists()
+    await (await place.open()).receive(request_of(), lease_s=30)
+    reader = await place.open("node1/operator", reserve=False, must_exist=True)
+    assert await reader.find(PORTAL, request_of().message_id) is not None
+
+
 async def assert_unavailable(journal: GroupCommitJournal) -> None:
     for call in (
         journal.receive(request_of(900), lease_s=30),

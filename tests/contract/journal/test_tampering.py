@@ -144,6 +144,51 @@ async def test_changed_content_is_found(filled: GroupCommitJournal, place: Journ
     assert f"{CHAIN} #3: content does not have the recorded digest" in await findings(filled, place)
 
 
+@pytest.mark.parametrize("column", ["content", "digest", "previous"])
+@pytest.mark.parametrize("value", ["CAST({} AS TEXT)", "42"])
+async def test_record_of_another_type_is_found_and_does_not_end_the_search(
+    filled: GroupCommitJournal, place: JournalPlace, column: str, value: str
+) -> None:
+    if place.database_url:
+        pytest.skip("PostgreSQL keeps to the types of its columns")
+    await place.tamper(f"UPDATE records SET {column} = {value.format(column)} WHERE seq = 3")
+    await place.tamper("UPDATE records SET content = $1 WHERE seq = 7", b"{}")
+    found = await findings(filled, place)
+    assert f"{CHAIN} #3: is not stored as bytes, which the bus never does" in found
+    assert f"{CHAIN} #7: content cannot be read" in found
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        ("UPDATE records SET seq = 'x' WHERE seq = 8", f"{CHAIN}: a record has no number"),
+        ("UPDATE checkpoints SET line = CAST(line AS TEXT)", "checkpoints: entry 1 of the database cannot be read"),
+        ("UPDATE checkpoints SET line = 7", "checkpoints: entry 1 of the database cannot be read"),
+        ("UPDATE exchanges SET body = CAST(body AS TEXT)", "the stored request is not the one that was received"),
+        ("UPDATE exchanges SET reply_body = 1", "the stored reply is not the recorded one"),
+        ("UPDATE exchanges SET received = CAST(received AS TEXT)", "is not the one that was received"),
+        ("UPDATE exchanges SET outcome = 5", "the stored outcome is not the recorded one"),
+    ],
+)
+async def test_value_of_another_type_is_found(
+    filled: GroupCommitJournal, place: JournalPlace, statement: str, what: str
+) -> None:
+    if place.database_url:
+        pytest.skip("PostgreSQL keeps to the types of its columns")
+    await place.tamper(statement)
+    assert any(what in problem for problem in await findings(filled, place))
+
+
+async def test_record_and_exchange_of_the_same_wrong_type_are_found(
+    filled: GroupCommitJournal, place: JournalPlace
+) -> None:
+    if place.database_url:
+        pytest.skip("PostgreSQL keeps to the types of its columns")
+    await place.tamper("UPDATE records SET content = 42 WHERE seq = 3")
+    await place.tamper("UPDATE exchanges SET received = 42 WHERE message_id = $1", request_of(1).message_id)
+    assert f"{CHAIN} #3: exchange message-00001 cannot be read" in await findings(filled, place)
+
+
 @pytest.mark.parametrize(("column", "value"), [("kind", "REFUSED"), ("message_id", "another"), ("caller", "another")])
 async def test_record_filed_elsewhere_is_found(
     filled: GroupCommitJournal, place: JournalPlace, column: str, value: str

@@ -335,3 +335,11 @@ def test_every_verb_has_an_example_that_parses(path: tuple[str, ...]) -> None:
     words = shlex.split(command.help.rpartition("Example: ")[2].strip().rstrip("."))
     assert tuple(words[: len(path) + 1]) == ("esb", *path)
     command.make_context(" ".join(path), words[len(path) + 1 :], resilient_parsing=False)
+
+
+def test_what_looks_into_a_journal_does_not_make_one(operated: LiveBus, tmp_path: Path) -> None:
+    nowhere = msgspec.structs.replace(operated.settings, home=str(tmp_path / "nowhere"), database_url="")
+    unknown = "5f1c0de5-0000-4000-8000-000000000001"
+    for verb in (["journal", "verify"], ["messages", "list"], ["messages", "show", unknown]):
+        bad(run_esb(nowhere, *verb), 3, "no journal at", "esb serve")
+    assert not (tmp_path / "nowhere").exists()
