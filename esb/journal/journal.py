@@ -269,6 +269,10 @@ class GroupCommitJournal:
             raise JournalUnavailable("the journal is closed")
         return await self._store.select(query, *values)
 
+    async def missing_guards(self) -> Sequence[str]:
+        """Triggers of the database that should be in force and are not, for `verification`."""
+        return await self._store.missing_guards()
+
     # --- inbox and outbox --------------------------------------------------------------------------------
 
     async def inbox(self, caller: CallerName, *, limit: int, redeliver_after_s: float) -> Sequence[InboxReply]:

@@ -135,6 +135,11 @@ class PostgresStore:
             raise JournalUnavailable(_reason(error)) from error
         return rows
 
+    async def missing_guards(self) -> Sequence[str]:
+        """By name, and whether they are switched on."""
+        found = {row[0] for row in await self.select(_GUARDS_IN_FORCE)}
+        return [name for name in _GUARDS if name not in found]
+
     async def close(self) -> None:
         """Close all connections; idempotent."""
         readers, self._readers = self._readers, None
@@ -233,6 +238,12 @@ _RACES = (
     asyncpg.DeadlockDetectedError,
     asyncpg.UniqueViolationError,
 )
+
+_GUARDS = ("records_are_append_only", "checkpoints_are_append_only")
+_GUARDS_IN_FORCE = """
+SELECT tgname FROM pg_trigger WHERE tgrelid IN ('records'::regclass, 'checkpoints'::regclass)
+    AND tgfoid = 'refuse_change'::regproc AND tgenabled IN ('O', 'A')
+"""
 
 _LEASE_INBOX = """
 UPDATE inbox SET due_us = lease.due_us FROM unnest($1::bigint[], $2::bigint[]) AS lease (id, due_us)

@@ -64,6 +64,10 @@ class SqliteStore:
         """Rows, in the reader's thread."""
         return await self._reader.run(lambda connection: _select(connection, query, values))
 
+    async def missing_guards(self) -> Sequence[str]:
+        """Compared with the statements that made them."""
+        return await self._reader.run(_missing_guards)
+
     async def close(self) -> None:
         """Close both connections; idempotent."""
         await self._reader.close()
@@ -159,16 +163,23 @@ def _migrate(connection: sqlite3.Connection) -> None:
         connection.execute("ROLLBACK")
         raise ConfigurationError(f"the journal has schema version {version}, this program knows {SCHEMA_VERSION}")
     if version < SCHEMA_VERSION:
-        script = resources.files("esb.journal").joinpath("sqlite.sql").read_text(encoding="utf-8")
-        for statement in _statements(script):
+        for statement in _statements():
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")
 
 
-def _statements(script: str) -> Sequence[str]:
+def _missing_guards(connection: sqlite3.Connection) -> Sequence[str]:
+    found = {row[0] for row in connection.execute("SELECT sql FROM sqlite_master WHERE type = 'trigger'")}
+    guards = [statement for statement in _statements() if statement.startswith("CREATE TRIGGER ")]
+    return [guard.split()[2] for guard in guards if guard not in found]
+
+
+def _statements() -> Sequence[str]:
+    script = resources.files("esb.journal").joinpath("sqlite.sql").read_text(encoding="utf-8")
     # executescript would commit first and lose the lock of BEGIN IMMEDIATE. Every statement of the file ends a line.
-    return [statement for statement in re.split(r";$(?!\nEND)", script, flags=re.MULTILINE) if statement.strip()]
+    statements = re.split(r";$(?!\nEND)", script, flags=re.MULTILINE)
+    return [statement.strip() for statement in statements if statement.strip()]
 
 
 def _transact(connection: _Connection, needs: Needs, draw: Draw, owner: str) -> Plan:

@@ -48,6 +48,10 @@ class Store(Protocol):
         """Rows of one statement of `queries`, from committed data."""
         ...
 
+    async def missing_guards(self) -> Sequence[str]:
+        """Names of the triggers against change and removal that are gone, switched off or not as they were made."""
+        ...
+
     async def close(self) -> None:
         """Release connections, files and the owner name; idempotent."""
         ...

@@ -34,6 +34,7 @@ from security.hashchain import (
 RECORDS_PER_PAGE = 1000
 EXCHANGES_PER_PAGE = 250
 PROBLEMS_AT_MOST = 1000
+DATABASE = "database"
 
 
 class ProvingKey(Protocol):
@@ -59,6 +60,10 @@ class VerifiableJournal(Protocol):
 
     async def select(self, query: str, *values: Value) -> Sequence[Sequence[Any]]:
         """Rows of one statement of `queries`."""
+        ...
+
+    async def missing_guards(self) -> Sequence[str]:
+        """Triggers of the database that should be in force and are not."""
         ...
 
 
@@ -122,6 +127,8 @@ class _Verification:
         kept = self._lines_of(self._against) if self._against else []
         checkpoints = self._stored(await self._journal.select(queries.CHECKPOINTS))
         chains = [str(row[0]) for row in await self._journal.select(queries.CHAINS)]
+        for guard in await self._journal.missing_guards():
+            self._report(DATABASE, 0, f"the trigger {guard}, which refuses changes, is missing or switched off")
         for anchor in anchored:
             self._expect(anchor.chain, anchor.head.seq, anchor.head.digest, f"the anchor {anchor.file.name}")
         self._check_checkpoints(checkpoints)

@@ -90,10 +90,14 @@ class JournalPlace:
     def _run_in_sqlite(self, statement: str, values: tuple[Any, ...], *, guarded: bool) -> list[tuple[Any, ...]]:
         connection = sqlite3.connect(self.home / "journal.sqlite3", isolation_level=None)
         try:
-            triggers = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
-            for (trigger,) in () if guarded else triggers:
+            query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+            triggers = [] if guarded else connection.execute(query).fetchall()
+            for trigger, _ in triggers:
                 connection.execute(f"DROP TRIGGER {trigger}")
-            return connection.execute(re.sub(r"\$(\d+)", r"?\1", statement), values).fetchall()
+            rows = connection.execute(re.sub(r"\$(\d+)", r"?\1", statement), values).fetchall()
+            for _, made_by in triggers:
+                connection.execute(made_by)
+            return rows
         finally:
             connection.close()
 

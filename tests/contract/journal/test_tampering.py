@@ -429,3 +429,20 @@ async def test_database_refuses_to_change_or_remove_what_is_append_only(
     for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET seq = seq + 100"):
         with pytest.raises(Exception, match=r"append-only|never"):
             await place.attempt(statement)
+
+
+@pytest.mark.parametrize("table", ["records", "checkpoints"])
+async def test_guard_that_is_gone_is_found(filled: GroupCommitJournal, place: JournalPlace, table: str) -> None:
+    if place.database_url:
+        name = f"{table}_are_append_only"
+        await place.attempt(f"ALTER TABLE {table} DISABLE TRIGGER {name}")
+    else:
+        name = f"{table}_are_never_removed"
+        await place.attempt(f"DROP TRIGGER {name}")
+    said = f"database: the trigger {name}, which refuses changes, is missing or switched off"
+    assert await findings(filled, place) == [said]
+    if place.database_url:
+        await place.attempt(f"DROP TRIGGER {name} ON {table}")
+    else:
+        await place.attempt(f"CREATE TRIGGER {name} BEFORE DELETE ON {table} BEGIN SELECT 1; END")
+    assert await findings(filled, place) == [said]

@@ -48,6 +48,9 @@ class ForgetfulStore:
     async def select(self, query: str, *values: Value) -> Sequence[Sequence[Any]]:
         return await self._store.select(query, *values)
 
+    async def missing_guards(self) -> Sequence[str]:
+        return await self._store.missing_guards()
+
     async def close(self) -> None:
         await self._store.close()
 
