@@ -241,17 +241,20 @@ def test_whoever_reads_only_the_beginning_of_a_reply_still_gets_its_exit_code(
     assert (done.returncode, done.stderr) == (code, "")
 
 
-def test_a_terminal_that_lacks_letters_gets_them_as_escapes(operated: LiveBus) -> None:
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "cli.py"), "callers", "list"],
-        cwd=ROOT,
-        env={**as_environment(operated.settings), "PYTHONIOENCODING": "ascii"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert "\\u018fhalinin" in good(done)
+def test_an_output_that_lacks_letters_gets_them_as_escapes(operated: LiveBus) -> None:
+    def in_ascii(*arguments: str) -> Done:
+        return subprocess.run(
+            [sys.executable, str(ROOT / "cli.py"), *arguments],
+            cwd=ROOT,
+            env={**as_environment(operated.settings), "PYTHONIOENCODING": "ascii"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    assert "\\u018fhalinin" in good(in_ascii("callers", "list"))
+    assert "Elektron Hökumət portalı" in [row["title"] for row in plain(in_ascii("callers", "list", "--json"))]
 
 
 def test_doctor_finds_a_good_deployment_good_and_names_what_is_down(operated: LiveBus) -> None:
