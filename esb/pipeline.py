@@ -30,7 +30,7 @@ from esb.stages.sign import sign
 from esb.stages.translate import translate
 from esb.stages.validate import Valid, revalidate, validate
 from esb.stages.verify import verify
-from esb.telemetry.logging import AGENCY_FAILED, EXCHANGE_STAGES, Logger
+from esb.telemetry.logging import AGENCY_FAILED, AGENCY_STRAYED, EXCHANGE_STAGES, Logger
 from security.errors import SecurityError
 from security.identity import CallerKeys
 
@@ -126,7 +126,7 @@ class Pipeline:
         while True:
             try:
                 answer = await self._attempt(valid, route, deadline, None if attempt.count else before_send)
-                return self._ended(attempt, answer)
+                return self._ended(valid, attempt, answer)
             except StorageError:
                 raise
             except (EsbError, SecurityError) as error:
@@ -163,9 +163,17 @@ class Pipeline:
         )
         return normalised
 
-    def _ended(self, attempt: _Attempts, answer: Normalised) -> Outcome:
+    def _ended(self, valid: Valid, attempt: _Attempts, answer: Normalised) -> Outcome:
         source = attempt.source(answer.status, as_of=answer.as_of)
         self._called(source)
+        for finding in answer.findings:
+            self._log.warning(
+                AGENCY_STRAYED,
+                message_id=valid.message_id,
+                agency=source.agency,
+                operation=source.operation,
+                reason=finding,
+            )
         return Outcome(status=answer.status, data=answer.data, sources=(source,), reasons=(None,), claims=answer.claims)
 
     def _failed(self, valid: Valid, attempt: _Attempts, error: EsbError | SecurityError) -> Outcome:

@@ -470,11 +470,15 @@ class ProvenAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AgencyAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The agency's validated answer as plain values. `found` False: the agency says that there is no such record."""
+    """The agency's validated answer as plain values. `found` False: the agency says that there is no such record.
+
+    `findings`: where a lax adapter's answer strayed from its contract, each as `path: reason`, never with a value.
+    """
 
     found: bool
     data: JsonObject
     as_of: datetime | None = None
+    findings: tuple[str, ...] = ()
 
 
 class AgencyOperation(Protocol):

@@ -19,6 +19,7 @@ class Normalised(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any] | None
     as_of: datetime | None
     claims: tuple[Claim, ...]
+    findings: tuple[str, ...] = ()
 
 
 def normalise(proven: Proven) -> Normalised:
@@ -31,4 +32,5 @@ def normalise(proven: Proven) -> Normalised:
         data=route.build_reply(answer.data) if found else None,
         as_of=answer.as_of or proven.answer.signed_at,
         claims=proven.answer.claims,
+        findings=answer.findings,
     )
