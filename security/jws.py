@@ -6,9 +6,7 @@ the style of `private_key_jwt`, RFC 7523). Only the closed set of algorithms exi
 
 from __future__ import annotations
 
-import base64
 import functools
-import json
 import math
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -17,13 +15,12 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
+from security.compact import decode, decode_json, encode, encode_json
 from security.errors import SignatureInvalid, TokenInvalid
 from security.keys import SigningKey, VerifyingKey
 
 MAX_TOKEN_LENGTH = 4096
 MAX_JTI_LENGTH = 128
-
-_COMPACT = (",", ":")
 
 
 # --- detached --------------------------------------------------------------------------------------------
@@ -33,7 +30,7 @@ def sign_detached(body: bytes, key: SigningKey) -> str:
     """The value of `ESB-Signature`: `header..signature` over exactly these bytes, unencoded (RFC 7797)."""
     header = _detached_header(key.algorithm, key.kid)
     signature = key.sign(b"".join((header.encode(), b".", body)))
-    return f"{header}..{_encode(signature)}"
+    return f"{header}..{encode(signature)}"
 
 
 def verify_detached(body: bytes, value: str, keys: Mapping[str, VerifyingKey]) -> str:
@@ -52,7 +49,7 @@ def verify_detached(body: bytes, value: str, keys: Mapping[str, VerifyingKey]) -
     if key.algorithm != algorithm:
         raise SignatureInvalid("algorithm is not the key's")
     try:
-        signature = _decode(encoded)
+        signature = decode(encoded)
     except ValueError as error:
         raise SignatureInvalid("not a detached signature") from error
     key.verify(signature, b"".join((header.encode(), b".", body)))
@@ -62,13 +59,13 @@ def verify_detached(body: bytes, value: str, keys: Mapping[str, VerifyingKey]) -
 # One header per key: a bus signs every reply with the same one.
 @functools.lru_cache(maxsize=64)
 def _detached_header(algorithm: str, kid: str) -> str:
-    return _encode_json({"alg": algorithm, "b64": False, "crit": ["b64"], "kid": kid})
+    return encode_json({"alg": algorithm, "b64": False, "crit": ["b64"], "kid": kid})
 
 
 @functools.lru_cache(maxsize=64)
 def _read_detached_header(header: str) -> tuple[str, str]:
     try:
-        values = _decode_json(header)
+        values = decode_json(header)
     except ValueError as error:
         raise SignatureInvalid("not a detached signature") from error
     if values.get("b64") is not False or values.get("crit") != ["b64"]:
@@ -93,7 +90,7 @@ class Token:
 
 def mint_token(key: SigningKey, *, issuer: str, audience: str, now: datetime, ttl_s: float = 60) -> str:
     """A bearer token with a fresh `jti`."""
-    header = _encode_json({"alg": str(key.algorithm), "kid": key.kid, "typ": "JWT"})
+    header = encode_json({"alg": str(key.algorithm), "kid": key.kid, "typ": "JWT"})
     issued = int(now.timestamp())
     claims = {
         "iss": issuer,
@@ -102,8 +99,8 @@ def mint_token(key: SigningKey, *, issuer: str, audience: str, now: datetime, tt
         "exp": issued + math.ceil(ttl_s),
         "jti": secrets.token_urlsafe(16),
     }
-    signed = f"{header}.{_encode_json(claims)}"
-    return f"{signed}.{_encode(key.sign(signed.encode()))}"
+    signed = f"{header}.{encode_json(claims)}"
+    return f"{signed}.{encode(key.sign(signed.encode()))}"
 
 
 def verify_token(
@@ -125,7 +122,7 @@ def verify_token(
     signed, _, encoded = token.rpartition(".")
     encoded_header, _, encoded_claims = signed.partition(".")
     try:
-        header, claims, signature = _token_header(encoded_header), _decode_json(encoded_claims), _decode(encoded)
+        header, claims, signature = _token_header(encoded_header), decode_json(encoded_claims), decode(encoded)
     except ValueError as error:
         raise TokenInvalid("not a signed token") from error
     issuer = claims.get("iss")
@@ -141,7 +138,7 @@ def verify_token(
 # One header per key of a caller: all its tokens begin alike. Pure, so whatever strangers send only costs its place.
 @functools.lru_cache(maxsize=64)
 def _token_header(text: str) -> Mapping[str, Any]:
-    return MappingProxyType(_decode_json(text))
+    return MappingProxyType(decode_json(text))
 
 
 def _prove(header: Mapping[str, Any], signed: bytes, signature: bytes, keys: Sequence[VerifyingKey]) -> None:
@@ -198,41 +195,3 @@ def _jti(claims: Mapping[str, Any]) -> str:
 def _is_plain(text: str) -> bool:
     """Printable ASCII: a zero byte or half a character in a claim would break a database later."""
     return text.isascii() and text.isprintable()
-
-
-# --- encoding --------------------------------------------------------------------------------------------
-
-
-def _encode(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _encode_json(values: Mapping[str, object]) -> str:
-    return _encode(json.dumps(values, separators=_COMPACT).encode())
-
-
-def _decode(text: str) -> bytes:
-    """The bytes of base64url without padding. Raises ValueError for any second spelling of them."""
-    data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    if _encode(data) != text:
-        raise ValueError
-    return data
-
-
-def _decode_json(text: str) -> dict[str, Any]:
-    """The JSON object of a part. Raises ValueError, also for a name that is there twice."""
-    # As json.loads would for bytes, which are UTF-8 here (RFC 7515, section 2) and nothing else.
-    values = _JSON.decode(_decode(text).decode())
-    if not isinstance(values, dict):
-        raise ValueError  # noqa: TRY004 - both kinds of malformed text end as one refusal
-    return values
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) != len(pairs):
-        raise ValueError
-    return values
-
-
-_JSON = json.JSONDecoder(object_pairs_hook=_without_duplicates)

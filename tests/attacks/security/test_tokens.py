@@ -149,6 +149,13 @@ def test_key_that_the_token_brings_along_is_not_used() -> None:
         verify(token(header=header, key=STRANGER))
 
 
+@pytest.mark.parametrize("opening", [b"[", b'{"a":'])
+def test_token_of_deep_json_is_refused_like_any_other_text(opening: bytes) -> None:
+    deep = base64.urlsafe_b64encode(opening * (2900 // len(opening))).rstrip(b"=").decode()
+    with pytest.raises(TokenInvalid):
+        verify(f"{deep}.e30.AA")
+
+
 def test_token_signed_by_a_stranger_is_refused() -> None:
     with pytest.raises(TokenInvalid, match="not signed by a key"):
         verify(token(key=STRANGER))
