@@ -48,7 +48,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "prometheus_client": ("esb/telemetry/metrics.py",),
     "structlog": ("esb/telemetry/logging.py",),
     "ruamel": ("esb/routes/", "esb/settings.py", "esb/contracts/", "adapters/"),
-    "typer": ("esb/commands/", "adapters/commands.py", "cli.py"),
+    "typer": ("esb/commands/", "adapters/commands/", "cli.py"),
     "rich": ("esb/commands/",),
 }
 

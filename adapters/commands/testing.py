@@ -1,4 +1,4 @@
-"""`esb adapters`: the agency systems that are connected, and simulated ones."""
+"""`esb adapters simulate|test` and `esb routes test`: agencies played and golden cases run, from files alone."""
 
 from __future__ import annotations
 
@@ -8,41 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from esb.commands.shell import PROBLEMS, JsonFlag, Shell, fail, group, out, print_rows, shell_of
+from adapters.commands.noun import app, require_known
+from esb.commands.shell import PROBLEMS, JsonFlag, Shell, fail, out, print_rows, shell_of
 from esb.settings import Settings
 
 if TYPE_CHECKING:
     from adapters.cases import CaseResult
-
-app = group("adapters", "Agency systems connected to the bus.")
-
-
-@app.command("list")
-def list_adapters(context: typer.Context, *, as_json: JsonFlag = False) -> None:
-    """Every adapter, how it speaks and where.
-
-    Example: esb adapters list
-    """
-    settings = shell_of(context).settings
-    from adapters import agency_keys, registry  # noqa: PLC0415 - other verbs need not wait for it
-    from adapters.transport import Transport  # noqa: PLC0415 - other verbs need not wait for it
-
-    catalogue = registry.load(settings, agency_keys.load(settings), Transport())
-    rows = [
-        {
-            "agency": agency,
-            "kind": manifest.kind.value,
-            "operations": list(catalogue.operations(agency)),
-            "authentication": manifest.authentication.value,
-            "lifecycle": manifest.lifecycle.value,
-            "endpoint": settings.endpoints.get(agency) or manifest.endpoint.get(settings.environment),
-            "title": manifest.title.az,
-        }
-        for agency in catalogue.agencies()
-        for manifest in [catalogue.manifest(agency)]
-    ]
-    columns = ("agency", "kind", "operations", "authentication", "lifecycle", "endpoint", "title")
-    print_rows(rows, columns, as_json=as_json, empty="no adapters")
 
 
 @app.command()
@@ -63,7 +34,7 @@ def simulate(
     """
     settings = shell_of(context).settings
     for agency in agencies:
-        _require_known(settings, agency)
+        require_known(settings, agency)
     from adapters.simulator import behaviours, launch  # noqa: PLC0415 - other verbs need not wait for it
 
     launch.run(agencies, settings=settings, port=port, behaviours=[behaviours.parse(text) for text in behaviour or ()])
@@ -83,7 +54,7 @@ def run_cases(
     shell = shell_of(context)
     settings = shell.settings
     for agency in agencies or ():
-        _require_known(settings, agency)
+        require_known(settings, agency)
     _report(list(_results(shell, agencies or _agencies_with_cases(settings))), as_json=as_json)
 
 
@@ -134,9 +105,3 @@ def _report(results: Sequence[CaseResult], *, as_json: bool) -> None:
 
 def _agencies_with_cases(settings: Settings) -> Sequence[str]:
     return sorted(path.parent.name for path in Path(settings.adapters).glob("*/cases.yaml"))
-
-
-def _require_known(settings: Settings, agency: str) -> None:
-    known = sorted(path.parent.name for path in Path(settings.adapters).glob("*/adapter.yaml"))
-    if agency not in known:
-        fail(f"no adapter {agency!r}; there are: {', '.join(known)}", code=2)
