@@ -164,13 +164,18 @@ class AgencyError(EsbError):
         agency_code: str | None = None,
         agency_message: str | None = None,
         path: str | None = None,
+        causes: tuple[str, ...] = (),
     ) -> None:
-        """`agency_code` and `agency_message` are the agency's own words where it gave any; `path`: contract field."""
+        """`agency_code` and `agency_message` are the agency's own words where it gave any; `path`: contract field.
+
+        `causes`: the agency's codes of what lay beneath its error, outermost first.
+        """
         super().__init__(reason, path=path)
         self.agency = agency
         self.operation = operation
         self.agency_code = agency_code
         self.agency_message = agency_message
+        self.causes = causes
 
 
 class AgencyUnreachable(AgencyError):

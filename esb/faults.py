@@ -71,7 +71,23 @@ def fault_of(error: BaseException) -> Fault:
         path=getattr(error, "path", None),
         agency=getattr(error, "agency", None),
         agency_code=getattr(error, "agency_code", None),
+        cause=_chain(policy, error) if isinstance(error, errors.AgencyError) else None,
     )
+
+
+def _chain(policy: Policy, error: errors.AgencyError) -> Fault | None:
+    """What the agency says lay beneath its error: the same fault once more for each code, outermost first."""
+    cause: Fault | None = None
+    for code in reversed(error.causes):
+        cause = Fault(
+            code=policy.code,
+            message=policy.text,
+            advice=policy.advice,
+            agency=error.agency,
+            agency_code=code,
+            cause=cause,
+        )
+    return cause
 
 
 def policy_by_code(code: str) -> Policy:
