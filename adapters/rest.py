@@ -27,7 +27,7 @@ from esb.errors import (
     RequestUnencodable,
 )
 from esb.model import AgencyCode, JsonObject
-from esb.ports import AgencyAnswer, Claim, OutgoingCall, ProvenAnswer, RawAnswer
+from esb.ports import NO_ORIGIN, AgencyAnswer, Claim, Origin, OutgoingCall, ProvenAnswer, RawAnswer
 from security.errors import KeyUnavailable, SecurityError, SignatureMissing
 from security.httpsig import HttpSigner, HttpVerifier
 
@@ -79,7 +79,15 @@ class RestOperation:
             raise RequestUnencodable(error.reason, agency=self._agency, operation=self.name, path=path) from error
         return _ENCODER.encode(values)
 
-    def sign(self, document: bytes, *, message_id: str, traceparent: str | None, now: datetime) -> OutgoingCall:  # noqa: ARG002 - the contract has no place for it
+    def sign(
+        self,
+        document: bytes,
+        *,
+        message_id: str,  # noqa: ARG002 - the contract has no place for it
+        traceparent: str | None,
+        now: datetime,
+        origin: Origin = NO_ORIGIN,  # noqa: ARG002 - nor for this
+    ) -> OutgoingCall:
         """The signed request. Raises KeyUnavailable; AgencyPaused when the agency must not be called now."""
         self._endpoint.refuse_when_paused(now)
         call = self._form.fill(_DECODER.decode(document), traceparent=traceparent)

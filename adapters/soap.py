@@ -25,7 +25,7 @@ from esb.errors import (
     RequestUnencodable,
 )
 from esb.model import AgencyCode, JsonObject
-from esb.ports import AgencyAnswer, Claim, OutgoingCall, ProvenAnswer, RawAnswer
+from esb.ports import NO_ORIGIN, AgencyAnswer, Claim, Origin, OutgoingCall, ProvenAnswer, RawAnswer
 from security import xml
 from security.errors import KeyUnavailable, SecurityError, XmlRefused
 from security.wsse import SoapVersion, WsseSigner, WsseVerifier
@@ -79,7 +79,15 @@ class SoapOperation:
                 error.reason, agency=self._agency, operation=self._name, path=error.path
             ) from error
 
-    def sign(self, document: bytes, *, message_id: str, traceparent: str | None, now: datetime) -> OutgoingCall:  # noqa: ARG002 - the contract has no place for it
+    def sign(
+        self,
+        document: bytes,
+        *,
+        message_id: str,  # noqa: ARG002 - the contract has no place for it
+        traceparent: str | None,
+        now: datetime,
+        origin: Origin = NO_ORIGIN,  # noqa: ARG002 - nor for this
+    ) -> OutgoingCall:
         """The signed envelope. Raises KeyUnavailable; AgencyPaused when the agency must not be called now."""
         self._endpoint.refuse_when_paused(now)
         envelope, proof = self._sealed(document, now)

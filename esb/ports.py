@@ -436,6 +436,21 @@ class Journal(Protocol):
 # --- agencies --------------------------------------------------------------------------------------------
 
 
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """For whom and under what law a call is made, in the caller's words: for envelopes that carry it, proof of nothing.
+
+    `user` is the person who is logged in at the portal, as `FIN:7TESTX1`.
+    """
+
+    user: str | None = None
+    issue: str | None = None
+    purpose: str | None = None
+    legal_basis: str | None = None
+
+
+NO_ORIGIN = Origin()
+
+
 class OutgoingCall(msgspec.Struct, frozen=True, kw_only=True):
     """A whole HTTP request to an agency, validated and signed: nothing may change it any more.
 
@@ -457,16 +472,31 @@ class RawAnswer(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """A document inside of an answer that the owning agency signed itself, byte for byte as it came.
+
+    `name` says where it stood; `signer` is the SHA-256 of the signing certificate, in hex.
+    """
+
+    name: str
+    content: bytes
+    signer: str
+    media_type: str = "application/xml"
+
+
 class ProvenAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The very bytes that the agency's signature covers (or, for an adapter without signatures, the body).
 
-    `claims` must be journaled with the reply, so that the same answer is never accepted twice.
+    `headers`: parts of the envelope that are proven as well. `claims` must be journaled with the reply, so that the
+    same answer is never accepted twice; `evidence`, so that it can be shown later.
     """
 
     http_status: int
     content: bytes
     signed_at: datetime | None
     claims: tuple[Claim, ...] = ()
+    headers: tuple[bytes, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
 
 
 class AgencyAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -502,7 +532,15 @@ class AgencyOperation(Protocol):
         """The contract's request document, validated. Raises RequestUnencodable (`path` = contract field)."""
         ...
 
-    def sign(self, document: bytes, *, message_id: str, traceparent: str | None, now: datetime) -> OutgoingCall:
+    def sign(
+        self,
+        document: bytes,
+        *,
+        message_id: str,
+        traceparent: str | None,
+        now: datetime,
+        origin: Origin = NO_ORIGIN,
+    ) -> OutgoingCall:
         """Envelope, security headers and signature around the document."""
         ...
 

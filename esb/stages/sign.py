@@ -6,7 +6,8 @@ from datetime import datetime
 
 import msgspec
 
-from esb.ports import OutgoingCall
+from esb.model import Request
+from esb.ports import Origin, OutgoingCall
 from esb.stages.translate import Translated
 
 
@@ -21,6 +22,20 @@ def sign(translated: Translated, *, now: datetime) -> Signed:
     """Raises KeyUnavailable when the bus has no key for this agency."""
     valid = translated.valid
     call = translated.route.operation.sign(
-        translated.document, message_id=valid.message_id, traceparent=valid.traceparent, now=now
+        translated.document,
+        message_id=valid.message_id,
+        traceparent=valid.traceparent,
+        now=now,
+        origin=_origin_of(valid.request),
     )
     return Signed(translated=translated, call=call)
+
+
+def _origin_of(request: Request) -> Origin:
+    user = request.user
+    return Origin(
+        user=f"{user.scheme}:{user.value}" if user else None,
+        issue=request.issue,
+        purpose=request.purpose,
+        legal_basis=request.legal_basis,
+    )

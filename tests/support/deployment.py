@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Never
 
 from esb.model import AgencyCode, JsonObject, Text
-from esb.ports import AgencyAnswer, FieldShape, OutgoingCall, ProvenAnswer, RawAnswer
+from esb.ports import NO_ORIGIN, AgencyAnswer, FieldShape, Origin, OutgoingCall, ProvenAnswer, RawAnswer
 from esb.routes import compiler
 from esb.routes.table import RouteTable
 
@@ -86,8 +86,16 @@ class UncalledOperation:
     def encode(self, values: JsonObject) -> bytes:
         self._refuse(values)
 
-    def sign(self, document: bytes, *, message_id: str, traceparent: str | None, now: datetime) -> OutgoingCall:
-        self._refuse(document, message_id, traceparent, now)
+    def sign(
+        self,
+        document: bytes,
+        *,
+        message_id: str,
+        traceparent: str | None,
+        now: datetime,
+        origin: Origin = NO_ORIGIN,
+    ) -> OutgoingCall:
+        self._refuse(document, message_id, traceparent, now, origin)
 
     async def send(self, call: OutgoingCall, *, timeout_s: float) -> RawAnswer:
         self._refuse(call, timeout_s)
