@@ -33,6 +33,7 @@ class Kind(enum.StrEnum):
 
     SOAP = "soap"
     REST = "rest"
+    XML = "xml"
 
 
 class Authentication(enum.StrEnum):
@@ -40,6 +41,7 @@ class Authentication(enum.StrEnum):
 
     WSSE_X509 = "wsse-x509"
     HTTP_SIGNATURE = "http-signature"
+    XMLDSIG = "xmldsig"
     NONE = "none"
 
 
@@ -70,6 +72,17 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     email: str
 
 
+class OperationTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """How one operation is called that no WSDL or OpenAPI describes; elements as `{namespace}name` or `name`."""
+
+    method: str | None = None
+    path: str | None = None
+    query: tuple[str, ...] = ()
+    request: str | None = None
+    reply: str | None = None
+    fault: str | None = None
+
+
 class ContractFile(msgspec.Struct, frozen=True, kw_only=True):
     """Where the contract lies, below `schemas/agencies/<agency>/`. `as_of`: reply field with the data's moment."""
 
@@ -78,6 +91,8 @@ class ContractFile(msgspec.Struct, frozen=True, kw_only=True):
     service: str | None = None
     port: str | None = None
     as_of: str | None = None
+    xsd: str | None = None
+    operations: Mapping[str, OperationTerms] = {}
 
 
 class SignatureTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,16 +143,28 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FaultPatterns(msgspec.Struct, frozen=True, kw_only=True):
-    """Which of the agency's own codes are a refusal or mean that there is no record; `*` stands for anything."""
+    """Which of the agency's own codes are a refusal or mean that there is no record; `*` stands for anything.
+
+    `success`: codes that mean success, for agencies that put a code into every answer. `code`, `message`, `cause`:
+    places in an answer, as `adapters.agency_words` reads them.
+    """
 
     rejected: tuple[str, ...] = ()
     not_found: tuple[str, ...] = ()
+    success: tuple[str, ...] = ()
+    code: tuple[str, ...] = ()
+    message: tuple[str, ...] = ()
+    cause: tuple[str, ...] = ()
 
     def meaning(self, codes: Sequence[str]) -> Meaning:
         """What a fault means that carries these codes; "no record" is looked for first."""
         if _any_fits(self.not_found, codes):
             return Meaning.NOT_FOUND
         return Meaning.REJECTED if _any_fits(self.rejected, codes) else Meaning.FAULT
+
+    def is_success(self, code: str) -> bool:
+        """Whether a code in an answer of success says just that."""
+        return _any_fits(self.success, (code,))
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,6 +184,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     breaker: BreakerTerms
     faults: FaultPatterns
     not_found_statuses: tuple[int, ...]
+    not_found_answers: tuple[str, ...] = ()
     tls: TlsFiles | None
     validation: str
     lifecycle: Lifecycle
@@ -198,7 +226,8 @@ def read(path: Path) -> tuple[Manifest | None, tuple[Finding, ...]]:
 def _manifest(values: Mapping[str, Any], path: Path) -> Manifest:
     plain: dict[str, Any] = dict(values)
     plain["endpoint"] = {name: url for name, url in values["endpoint"].items() if url}
-    plain["not_found_statuses"] = plain.pop("not_found")["http_status"]
+    not_found = plain.pop("not_found")
+    plain["not_found_statuses"], plain["not_found_answers"] = not_found["http_status"], not_found["answer"]
     plain["maintenance"] = [_window(window) for window in values["maintenance"]]
     return msgspec.convert({**plain, "file": str(path)}, Manifest, from_attributes=True)
 
@@ -211,10 +240,11 @@ def _window(written: Mapping[str, str]) -> Window:
 def _contradictions(values: Mapping[str, Any], root: document.Node, path: Path) -> Iterable[Finding]:
     if values["agency"] != path.parent.name:
         yield _finding(path, root.line_of("agency"), f"agency is not the name of its folder, {path.parent.name!r}")
-    unfit = {"soap": "http-signature", "rest": "wsse-x509"}[values["kind"]]
-    if values["authentication"] == unfit:
-        yield _finding(path, root.line_of("authentication"), f"a {values['kind']} adapter cannot use {unfit}")
-    if values["kind"] == "rest" and not values["signature"]["confirmation"]:
+    kind, authentication = values["kind"], values["authentication"]
+    if kind not in _SPEAKERS[authentication]:
+        yield _finding(path, root.line_of("authentication"), f"a {kind} adapter cannot use {authentication}")
+    yield from _contract_contradictions(values["contract"], kind, root, path)
+    if authentication == "http-signature" and not values["signature"]["confirmation"]:
         text = "HTTP signatures always bind a reply to its request; leave confirmation out"
         yield _finding(path, root.line_of("signature", "confirmation"), text)
     for window in values["maintenance"]:
@@ -224,6 +254,35 @@ def _contradictions(values: Mapping[str, Any], root: document.Node, path: Path) 
     tls = values["tls"] or {}
     if bool(tls.get("client_certificate")) != bool(tls.get("client_key")):
         yield _finding(path, root.line_of("tls"), "client_certificate and client_key go together")
+
+
+_SPEAKERS: Final[Mapping[str, frozenset[str]]] = {
+    "wsse-x509": frozenset({"soap"}),
+    "http-signature": frozenset({"rest", "xml"}),
+    "xmldsig": frozenset({"xml"}),
+    "none": frozenset({"soap", "rest", "xml"}),
+}
+"""Which kinds of adapter can use which authentication."""
+
+
+def _contract_contradictions(
+    contract: Mapping[str, Any], kind: str, root: document.Node, path: Path
+) -> Iterable[Finding]:
+    operations: Mapping[str, Mapping[str, Any]] = contract["operations"]
+    if kind == "xml" and not operations:
+        text = "contract.operations is missing: an XSD does not say how it is called"
+        yield _finding(path, root.line_of("contract"), text)
+    if kind == "soap" and (operations or contract["xsd"]):
+        yield _finding(path, root.line_of("contract"), "a WSDL says itself which operations and elements there are")
+    if kind == "rest" and operations and not contract["xsd"]:
+        text = "contract.operations names elements of contract.xsd, which is missing"
+        yield _finding(path, root.line_of("contract", "operations"), text)
+    for name, terms in operations.items():
+        line = root.line_of("contract", "operations", name)
+        if kind == "xml" and not terms["path"]:
+            yield _finding(path, line, f"contract.operations.{name} has no path")
+        if kind == "rest" and any(terms[called] for called in ("method", "path", "query", "fault")):
+            yield _finding(path, line, f"contract.operations.{name}: the OpenAPI document says how it is called")
 
 
 def _finding(path: Path, line: int, message: str) -> Finding:

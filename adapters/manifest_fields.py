@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from adapters.manifest_answers import FAULTS, NOT_FOUND, OPERATIONS
 from esb.model import Text
 from esb.routes.fields import Field, Fields, Kind
 
@@ -46,7 +47,7 @@ _CONTRACT: Fields = (
         required=True,
         pattern=_FILE,
         example="PopulationRegister.wsdl",
-        description=_says("əsas fayl", "the WSDL or OpenAPI document in that folder"),
+        description=_says("əsas fayl", "the WSDL, OpenAPI document or XSD in that folder"),
     ),
     Field(name="service", kind=Kind.STRING, description=_says("WSDL xidməti", "WSDL service, where there are several")),
     Field(name="port", kind=Kind.STRING, description=_says("WSDL portu", "WSDL port, where there are several")),
@@ -57,6 +58,23 @@ _CONTRACT: Fields = (
         description=_says(
             "məlumatın hansı ana aid olduğunu bildirən sahə",
             "top-level reply field that says for which moment the data hold",
+        ),
+    ),
+    Field(
+        name="xsd",
+        kind=Kind.STRING,
+        pattern=_FILE,
+        example="Heating.xsd",
+        description=_says("XML gövdələrinin XSD faylı", "XSD of the XML documents of an OpenAPI contract"),
+    ),
+    Field(
+        name="operations",
+        kind=Kind.TABLE,
+        fields=OPERATIONS,
+        key_pattern="[A-Za-z_][A-Za-z0-9_.-]*",
+        default={},
+        description=_says(
+            "əməliyyatlar", "calls, where the contract is an XSD; their elements, where an OpenAPI contract has an XSD"
         ),
     ),
 )
@@ -167,36 +185,6 @@ _BREAKER: Fields = (
     ),
 )
 
-_FAULTS: Fields = (
-    Field(
-        name="rejected",
-        kind=Kind.STRINGS,
-        default=(),
-        example=("Client.Business*",),
-        description=_says(
-            "imtina sayılan xəta kodları (* hər şey)", "patterns (*) of fault codes that are a business refusal"
-        ),
-    ),
-    Field(
-        name="not_found",
-        kind=Kind.STRINGS,
-        default=(),
-        example=("UnknownSubject",),
-        description=_says("«tapılmadı» sayılan xəta kodları", "patterns of fault codes that mean: no such record"),
-    ),
-)
-
-_NOT_FOUND: Fields = (
-    Field(
-        name="http_status",
-        kind=Kind.INTEGERS,
-        minimum=400,
-        maximum=499,
-        default=(),
-        description=_says("«tapılmadı» sayılan HTTP kodları", "HTTP statuses that mean: no such record (REST)"),
-    ),
-)
-
 _TLS: Fields = (
     Field(name="ca", kind=Kind.STRING, description=_says("kök sertifikatlar faylı", "PEM file of the trusted roots")),
     Field(
@@ -264,9 +252,9 @@ FIELDS: Final[Fields] = (
     Field(
         name="kind",
         kind=Kind.CHOICE,
-        choices=("soap", "rest"),
+        choices=("soap", "rest", "xml"),
         required=True,
-        description=_says("sistemin növü", "how the system speaks"),
+        description=_says("sistemin növü", "how the system speaks; xml: XML over HTTP by an XSD alone"),
     ),
     Field(
         name="contract",
@@ -285,7 +273,7 @@ FIELDS: Final[Fields] = (
     Field(
         name="authentication",
         kind=Kind.CHOICE,
-        choices=("wsse-x509", "http-signature", "none"),
+        choices=("wsse-x509", "http-signature", "xmldsig", "none"),
         required=True,
         description=_says("imza növü", "how requests and replies are signed; none leaves both unsigned"),
     ),
@@ -313,16 +301,16 @@ FIELDS: Final[Fields] = (
     Field(
         name="faults",
         kind=Kind.RECORD,
-        fields=_FAULTS,
+        fields=FAULTS,
         default={},
         description=_says("xəta kodları", "what the agency's own fault codes mean"),
     ),
     Field(
         name="not_found",
         kind=Kind.RECORD,
-        fields=_NOT_FOUND,
+        fields=NOT_FOUND,
         default={},
-        description=_says("«tapılmadı»", "how a REST agency says: no such record"),
+        description=_says("«tapılmadı»", "how the agency says: no such record"),
     ),
     Field(
         name="tls",
@@ -333,9 +321,11 @@ FIELDS: Final[Fields] = (
     Field(
         name="validation",
         kind=Kind.CHOICE,
-        choices=("strict",),
+        choices=("strict", "lax"),
         default="strict",
-        description=_says("yoxlama", "strict: a reply that breaks the contract is refused"),
+        description=_says(
+            "yoxlama", "strict: a reply that breaks the contract is refused; lax: what is unknown is kept and logged"
+        ),
     ),
     Field(
         name="lifecycle",
