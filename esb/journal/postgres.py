@@ -11,20 +11,18 @@ import hashlib
 import os
 import time
 from collections.abc import Sequence
-from importlib import resources
 from typing import Any
 
 import asyncpg
 from asyncpg.exceptions import _base
 
-from esb.errors import ConfigurationError, JournalUnavailable
-from esb.journal import queries
+from esb.errors import JournalUnavailable
+from esb.journal import migrations, queries
 from esb.journal.draft import Needs, Plan, PlanStale, Snapshot, Unstorable
 from esb.journal.rows import ClaimRow, ExchangeRow, Value, WaitingMessage, WaitingReply
 from esb.journal.store import CLAIMS_PURGED_AT_ONCE, Draw
 from security.hashchain import to_line
 
-SCHEMA_VERSION = 1
 CONNECT_TIMEOUT_S = 5.0
 STATEMENT_TIMEOUT_S = 15.0
 READERS = 4
@@ -239,9 +237,9 @@ _RACES = (
     asyncpg.UniqueViolationError,
 )
 
-_GUARDS = ("records_are_append_only", "checkpoints_are_append_only")
+_GUARDS = ("records_are_append_only", "checkpoints_are_append_only", "bundles_are_append_only")
 _GUARDS_IN_FORCE = """
-SELECT tgname FROM pg_trigger WHERE tgrelid IN ('records'::regclass, 'checkpoints'::regclass)
+SELECT tgname FROM pg_trigger WHERE tgrelid IN ('records'::regclass, 'checkpoints'::regclass, 'bundles'::regclass)
     AND tgfoid = 'refuse_change'::regproc AND tgenabled IN ('O', 'A')
 """
 
@@ -286,12 +284,9 @@ async def _migrate(connection: asyncpg.Connection) -> None:
         await connection.execute("CREATE SCHEMA IF NOT EXISTS journal")
         await connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version integer NOT NULL)")
         version = await connection.fetchval("SELECT COALESCE(max(version), 0) FROM schema_version")
-        if version > SCHEMA_VERSION:
-            raise ConfigurationError(f"the journal has schema version {version}, this program knows {SCHEMA_VERSION}")
-        if version < SCHEMA_VERSION:
-            script = resources.files("esb.journal").joinpath("postgres.sql").read_text(encoding="utf-8")
+        for number, script in enumerate(migrations.scripts(migrations.POSTGRES, since=version), version + 1):
             await connection.execute(script)
-            await connection.execute("INSERT INTO schema_version (version) VALUES ($1)", SCHEMA_VERSION)
+            await connection.execute("INSERT INTO schema_version (version) VALUES ($1)", number)
 
 
 async def _read(writer: asyncpg.Connection, needs: Needs, owner: str) -> Snapshot:

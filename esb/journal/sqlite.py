@@ -15,19 +15,17 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
-from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-from esb.errors import ConfigurationError, JournalUnavailable
-from esb.journal import queries
+from esb.errors import JournalUnavailable
+from esb.journal import migrations, queries
 from esb.journal.draft import Needs, Plan, PlanStale, Snapshot, Unstorable
 from esb.journal.ownership import OwnerLock
 from esb.journal.rows import ClaimRow, ExchangeRow, Value, WaitingMessage, WaitingReply
 from esb.journal.store import CLAIMS_PURGED_AT_ONCE, Draw
 from security.hashchain import to_line
 
-SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 5.0
 
 _Result = TypeVar("_Result")
@@ -158,27 +156,29 @@ class _Thread:
 
 def _migrate(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > SCHEMA_VERSION:
-        connection.execute("ROLLBACK")
-        raise ConfigurationError(f"the journal has schema version {version}, this program knows {SCHEMA_VERSION}")
-    if version < SCHEMA_VERSION:
-        for statement in _statements():
+    try:
+        missing = migrations.scripts(migrations.SQLITE, since=connection.execute("PRAGMA user_version").fetchone()[0])
+        for statement in _statements(missing):
             connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    connection.execute("COMMIT")
+        if missing:
+            connection.execute(f"PRAGMA user_version = {len(migrations.SQLITE)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _missing_guards(connection: sqlite3.Connection) -> Sequence[str]:
     found = {row[0] for row in connection.execute("SELECT sql FROM sqlite_master WHERE type = 'trigger'")}
-    guards = [statement for statement in _statements() if statement.startswith("CREATE TRIGGER ")]
+    statements = _statements(migrations.scripts(migrations.SQLITE))
+    guards = [statement for statement in statements if statement.startswith("CREATE TRIGGER ")]
     return [guard.split()[2] for guard in guards if guard not in found]
 
 
-def _statements() -> Sequence[str]:
-    script = resources.files("esb.journal").joinpath("sqlite.sql").read_text(encoding="utf-8")
-    # executescript would commit first and lose the lock of BEGIN IMMEDIATE. Every statement of the file ends a line.
-    statements = re.split(r";$(?!\nEND)", script, flags=re.MULTILINE)
+def _statements(scripts: Sequence[str]) -> Sequence[str]:
+    # executescript would commit first and lose the lock of BEGIN IMMEDIATE. Every statement of a file ends a line.
+    statements = (part for script in scripts for part in re.split(r";$(?!\nEND)", script, flags=re.MULTILINE))
     return [statement.strip() for statement in statements if statement.strip()]
 
 
