@@ -131,8 +131,8 @@ def verify_token(
     _prove(header, signed.encode(), signature, keys_of(issuer))
     if claims.get("aud") != audience:
         raise TokenInvalid("token is for another audience")
-    expires_at = _in_time(claims, now, timedelta(seconds=max_ttl_s), timedelta(seconds=clock_skew_s))
-    return Token(issuer=issuer, jti=_jti(claims), expires_at=expires_at)
+    expires_at = in_time(claims, now, timedelta(seconds=max_ttl_s), timedelta(seconds=clock_skew_s))
+    return Token(issuer=issuer, jti=jti_of(claims), expires_at=expires_at)
 
 
 # One header per key of a caller: all its tokens begin alike. Pure, so whatever strangers send only costs its place.
@@ -157,7 +157,8 @@ def _prove(header: Mapping[str, Any], signed: bytes, signature: bytes, keys: Seq
     raise TokenInvalid("token is not signed by a key of its issuer")
 
 
-def _in_time(claims: Mapping[str, Any], now: datetime, max_ttl: timedelta, skew: timedelta) -> datetime:
+def in_time(claims: Mapping[str, Any], now: datetime, max_ttl: timedelta, skew: timedelta) -> datetime:
+    """When the claims end. Raises TokenInvalid when they do not hold now, or hold for longer than `max_ttl`."""
     expires_at = _moment(claims, "exp")
     if expires_at is None:
         raise TokenInvalid("token never expires")
@@ -185,7 +186,8 @@ def _moment(claims: Mapping[str, Any], name: str) -> datetime | None:
         raise TokenInvalid(f"claim {name} is not a time") from error
 
 
-def _jti(claims: Mapping[str, Any]) -> str:
+def jti_of(claims: Mapping[str, Any]) -> str:
+    """The claims' own name, which is used once. Raises TokenInvalid when they have none that a database can hold."""
     jti = claims.get("jti")
     if not isinstance(jti, str) or not 0 < len(jti) <= MAX_JTI_LENGTH or not _is_plain(jti):
         raise TokenInvalid("token has no usable jti")

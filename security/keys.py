@@ -162,7 +162,7 @@ def load_signing(path: Path, *, passphrase: str) -> SigningKey:
     kid = path.name.removesuffix(_KEY)
     try:
         private = serialization.load_pem_private_key(
-            _read_private(path), password=passphrase.encode() if passphrase else None
+            read_private(path), password=passphrase.encode() if passphrase else None
         )
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise KeyUnavailable(f"cannot read {path}: not a private key, or ESB_KEY_PASSPHRASE does not fit") from error
@@ -303,7 +303,8 @@ def _write_once(path: Path, content: bytes) -> None:
         aside.unlink()
 
 
-def _read_private(path: Path) -> bytes:
+def read_private(path: Path) -> bytes:
+    """The content of a file that its owner alone may read. Raises KeyUnavailable."""
     try:
         with path.open("rb") as file:
             # The mode of the open file, not of the name: the name may be another file by now.
