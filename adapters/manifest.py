@@ -15,6 +15,9 @@ from typing import Any, Final
 
 import msgspec
 
+from adapters import manifest_bridge, manifest_credentials
+from adapters.manifest_bridge import BridgeTerms
+from adapters.manifest_credentials import CredentialTerms
 from adapters.manifest_fields import FIELDS, WEEKDAYS
 from esb.model import AgencyCode, Finding, Text
 from esb.resilience.guard import Limits as GuardLimits
@@ -42,6 +45,7 @@ class Authentication(enum.StrEnum):
     WSSE_X509 = "wsse-x509"
     HTTP_SIGNATURE = "http-signature"
     XMLDSIG = "xmldsig"
+    BRIDGE = "bridge"
     NONE = "none"
 
 
@@ -186,6 +190,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     not_found_statuses: tuple[int, ...]
     not_found_answers: tuple[str, ...] = ()
     tls: TlsFiles | None
+    credentials: CredentialTerms | None = None
+    bridge: BridgeTerms | None = None
     validation: str
     lifecycle: Lifecycle
     maintenance: tuple[Window, ...]
@@ -254,12 +260,18 @@ def _contradictions(values: Mapping[str, Any], root: document.Node, path: Path) 
     tls = values["tls"] or {}
     if bool(tls.get("client_certificate")) != bool(tls.get("client_key")):
         yield _finding(path, root.line_of("tls"), "client_certificate and client_key go together")
+    if values["credentials"] is not None:
+        for key, text in manifest_credentials.contradictions(values["credentials"], authentication):
+            yield _finding(path, root.line_of("credentials", key), text)
+    for key, text in manifest_bridge.contradictions(values["bridge"], authentication):
+        yield _finding(path, root.line_of("bridge", key), text)
 
 
 _SPEAKERS: Final[Mapping[str, frozenset[str]]] = {
     "wsse-x509": frozenset({"soap"}),
     "http-signature": frozenset({"rest", "xml"}),
     "xmldsig": frozenset({"xml"}),
+    "bridge": frozenset({"rest"}),
     "none": frozenset({"soap", "rest", "xml"}),
 }
 """Which kinds of adapter can use which authentication."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from adapters.manifest_answers import FAULTS, NOT_FOUND, OPERATIONS
+from adapters.manifest_bridge import BRIDGE
+from adapters.manifest_credentials import CREDENTIALS
 from esb.model import Text
 from esb.routes.fields import Field, Fields, Kind
 
@@ -273,7 +275,7 @@ FIELDS: Final[Fields] = (
     Field(
         name="authentication",
         kind=Kind.CHOICE,
-        choices=("wsse-x509", "http-signature", "xmldsig", "none"),
+        choices=("wsse-x509", "http-signature", "xmldsig", "bridge", "none"),
         required=True,
         description=_says("imza növü", "how requests and replies are signed; none leaves both unsigned"),
     ),
@@ -317,6 +319,18 @@ FIELDS: Final[Fields] = (
         kind=Kind.RECORD,
         fields=_TLS,
         description=_says("TLS", "own roots and client certificate; without it the system's roots"),
+    ),
+    Field(
+        name="credentials",
+        kind=Kind.RECORD,
+        fields=CREDENTIALS,
+        description=_says("giriş məlumatları", "what the agency's gateway wants to see of the bus, with every call"),
+    ),
+    Field(
+        name="bridge",
+        kind=Kind.RECORD,
+        fields=BRIDGE,
+        description=_says("körpü", "names and keys of an agency behind the bridge, for authentication: bridge"),
     ),
     Field(
         name="validation",
