@@ -194,6 +194,10 @@ class AgencyFault(AgencyError):
     """The agency answered with a technical fault of its own."""
 
 
+class CredentialsRefused(AgencyError):
+    """The agency's gateway did not let the bus in (401, or no token for it); the request was not applied."""
+
+
 class ReplyUnproven(AgencyError):
     """The answer is unsigned, wrongly signed, stale, replayed or from the wrong key."""
 

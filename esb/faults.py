@@ -430,6 +430,15 @@ _OWN_TABLE: dict[type[BaseException], Policy] = {
         az="Qurumun sistemi öz daxili xətasını bildirdi.",
         en="The agency's system reported a fault of its own.",
     ),
+    errors.CredentialsRefused: _row(
+        "agency.credentials",
+        Status.UNAVAILABLE,
+        502,
+        Disposition.REPLY,
+        Advice.CONTACT_OPERATOR,
+        az="Qurum şinin giriş məlumatlarını qəbul etmədi; sorğu icra olunmadı, operatora bildirin.",
+        en="The agency does not accept the bus's credentials; the request was not carried out, tell the operator.",
+    ),
     errors.ReplyUnproven: _row(
         "agency.signature",
         Status.INVALID_REPLY,
