@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -134,9 +134,13 @@ class Channel(enum.StrEnum):
 
 
 class State(enum.StrEnum):
-    """Where an exchange stands. RECEIVED covers queued and running: a lease says which."""
+    """Where an exchange stands. RECEIVED covers queued and running: a lease says which.
+
+    AWAITING: its agency accepted the question and answers later; what was sent is never sent again.
+    """
 
     RECEIVED = "RECEIVED"
+    AWAITING = "AWAITING"
     COMPLETED = "COMPLETED"
     PARKED = "PARKED"
 
@@ -186,8 +190,22 @@ class ReceivedExchange(msgspec.Struct, frozen=True, kw_only=True):
     issue: str | None = None
 
 
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """What an AWAITING exchange waits for: the answer that `agency` gives under `key`, its ticket or correlation id.
+
+    `look_at`: when the exchange is taken up unasked, to ask for the answer or, at `until`, to give up on it.
+    """
+
+    agency: str
+    operation: str
+    key: str
+    since: datetime
+    until: datetime
+    look_at: datetime
+
+
 class StoredExchange(msgspec.Struct, frozen=True, kw_only=True):
-    """An exchange as the journal has it. `reply_*` are set once COMPLETED; `fault_code` names why it is parked."""
+    """An exchange as the journal has it. `reply_*` are set once COMPLETED, `waiting` while AWAITING."""
 
     request: ReceivedExchange
     state: State
@@ -200,6 +218,7 @@ class StoredExchange(msgspec.Struct, frozen=True, kw_only=True):
     reply_signature: str | None = None
     completed_at: datetime | None = None
     parked_reason: str | None = None
+    waiting: Waiting | None = None
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True):
@@ -334,6 +353,41 @@ class Journal(Protocol):
         Raises:
             LeaseLost: as `complete`.
         """
+        ...
+
+    async def await_answer(
+        self, caller: CallerName, message_id: MessageId, waiting: Waiting, *, claims: Sequence[Claim] = ()
+    ) -> None:
+        """Record AWAITING and release the lease; `claim_work` does not hand it out before `waiting.look_at`.
+
+        Raises:
+            LeaseLost, MessageReplayed: as `complete`.
+            ReplyInvalid: the agency gave this key to another exchange before. Nothing is written.
+        """
+        ...
+
+    async def await_further(
+        self, caller: CallerName, message_id: MessageId, *, look_at: datetime, claims: Sequence[Claim] = ()
+    ) -> None:
+        """The answer is not there yet: release the lease until `look_at`. Leaves no record. Raises as `complete`."""
+        ...
+
+    async def waiter(self, agency: str, key: str) -> StoredExchange | None:
+        """The exchange that waits, or waited, for this answer."""
+        ...
+
+    async def bring(self, waiter: StoredExchange, answer: LateAnswer) -> Reception:
+        """Record ANSWERED with the exact bytes and make the exchange due at once, or ANSWERED_LATE when it has ended.
+
+        Nothing is written for any other reception. Bringing the same again answers KNOWN.
+
+        Raises:
+            MessageReplayed: one of `answer.proven.claims` was used before; nothing is written.
+        """
+        ...
+
+    async def brought(self, caller: CallerName, message_id: MessageId, key: str) -> LateAnswer | None:
+        """The answer that came for this exchange under `key`, in time or not."""
         ...
 
     async def refuse(self, refusal: Refusal, *, outgoing: Sequence[Outgoing] = ()) -> None:
@@ -487,7 +541,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 class ProvenAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The very bytes that the agency's signature covers (or, for an adapter without signatures, the body).
 
-    `headers`: parts of the envelope that are proven as well. `claims` must be journaled with the reply, so that the
+    `headers`: parts of the envelope that are proven as well; `content_type`: of the content, where HTTP said so. `claims` must be journaled with the reply, so that the
     same answer is never accepted twice; `evidence`, so that it can be shown later.
     """
 
@@ -497,18 +551,56 @@ class ProvenAnswer(msgspec.Struct, frozen=True, kw_only=True):
     claims: tuple[Claim, ...] = ()
     headers: tuple[bytes, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    content_type: str | None = None
 
 
 class AgencyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The agency's validated answer as plain values. `found` False: the agency says that there is no such record.
 
     `findings`: where a lax adapter's answer strayed from its contract, each as `path: reason`, never with a value.
+    `awaits`: this is no answer yet, and `data` holds nothing of use.
     """
 
     found: bool
     data: JsonObject
     as_of: datetime | None = None
     findings: tuple[str, ...] = ()
+    awaits: Awaited | None = None
+
+
+class Awaited(msgspec.Struct, frozen=True, kw_only=True):
+    """The agency accepted the question and answers later, within `for_s` seconds.
+
+    `key`: its ticket, or the correlation id it answers under; None: the exchange's own message id. `look_every_s`:
+    how often it is asked for the answer; None: it brings the answer itself.
+    """
+
+    key: str | None
+    for_s: float
+    look_every_s: float | None = None
+
+
+class LateAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that came after the call it belongs to: the exact bytes, and what of them the agency proved."""
+
+    agency: str
+    key: str
+    raw: bytes
+    proven: ProvenAnswer
+    received_at: datetime
+
+
+class Reception(enum.StrEnum):
+    """What became of an answer that was brought."""
+
+    TAKEN = "taken"
+    KNOWN = "known"
+    LATE = "late"
+    OTHER = "other"
+    """Another answer was brought under this key before."""
+
+    BUSY = "busy"
+    """A worker has the exchange in hand at this moment."""
 
 
 class AgencyOperation(Protocol):
@@ -560,6 +652,68 @@ class AgencyOperation(Protocol):
 
     def decode(self, answer: ProvenAnswer) -> AgencyAnswer:
         """Raises ReplyInvalid, AgencyFault, AgencyRejected. Not found, however the agency says it, is `found=False`."""
+        ...
+
+
+@runtime_checkable
+class LaterOperation(AgencyOperation, Protocol):
+    """An operation whose `decode` may say that the answer is awaited."""
+
+    @property
+    def look(self) -> AgencyOperation | None:
+        """The operation that asks for the answer; its `encode` takes `{"key": …}`. None: the agency brings it."""
+        ...
+
+    @property
+    def intake(self) -> AnswerIntake | None:
+        """How the agency's answers are read at the bus's own address; None: it brings none there."""
+        ...
+
+    def decode_answer(self, answer: ProvenAnswer) -> AgencyAnswer:
+        """An answer that was brought, or fetched. Raises as `decode`."""
+        ...
+
+
+class Push(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody sent to the address where agencies bring answers, nothing of it believed.
+
+    Header names are lower-case.
+    """
+
+    agency: str
+    url: str
+    headers: dict[str, str]
+    body: bytes
+    received_at: datetime
+    certificate_der: bytes | None = None
+
+
+class ProvenPush(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that an agency brought, with the key it is meant for. `proof`: what the acknowledgement is bound to."""
+
+    key: str
+    answer: ProvenAnswer
+    proof: bytes = b""
+
+
+class AnswerIntake(Protocol):
+    """How one agency brings answers. Pure and non-blocking."""
+
+    def verify(self, push: Push, *, now: datetime) -> ProvenPush:
+        """What the agency proves to have sent.
+
+        Raises:
+            ReplyUnproven: nothing is known of the sender, and it is told nothing.
+            ReplyInvalid: the agency's own, but not of its contract, or without a key.
+        """
+        ...
+
+    def acknowledge(self, push: ProvenPush, *, now: datetime) -> RawAnswer:
+        """The agency may forget the answer: the journal has it."""
+        ...
+
+    def refuse(self, code: str, reason: str, *, http_status: int, proof: bytes, now: datetime) -> RawAnswer:
+        """The answer is not taken, in the agency's own protocol."""
         ...
 
 
