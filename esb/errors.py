@@ -68,6 +68,10 @@ class SettingInvalid(ConfigurationError):
     """A setting is unknown or has a value that cannot be used."""
 
 
+class RegistrationRefused(ConfigurationError):
+    """An act on the register of adapters that may not be done, or not now; nothing of it took effect."""
+
+
 class ContractUnsupported(ConfigurationError):
     """A contract cannot be compiled: it is broken, incomplete, or uses something that has no faithful plain form."""
 
@@ -260,6 +264,10 @@ class StorageError(EsbError):
 
 class JournalUnavailable(StorageError):
     """The journal cannot be written or read now; nothing may run."""
+
+
+class JournalMissing(JournalUnavailable):
+    """There is no journal yet, and none is to be made."""
 
 
 class JournalTampered(StorageError):

@@ -30,6 +30,7 @@ class Kind(enum.StrEnum):
     REPLAYED = "REPLAYED"
     DROPPED = "DROPPED"
     RECLAIMED = "RECLAIMED"
+    REGISTRATION = "REGISTRATION"
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -40,13 +41,16 @@ class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     caller: str | None
     message_id: str
     route: str
+    act: str | None = None
     asynchronous: bool | None = None
     attempts: int | None = None
     body_sha256: str | None = None
+    bundle_sha256: str | None = None
     channel: Channel | None = None
     code: str | None = None
     completed_at: datetime | None = None
     correlation_id: str | None = None
+    document_sha256: str | None = None
     expires_at: datetime | None = None
     issue: str | None = None
     legal_basis: str | None = None
@@ -63,6 +67,8 @@ class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     traceparent: str | None = None
     until: datetime | None = None
     user: str | None = None
+    version: str | None = None
+    what: str | None = None
 
 
 _ENCODER = msgspec.json.Encoder(order="sorted")

@@ -20,6 +20,7 @@ from esb.journal.rows import (
     Key,
     OutboxRow,
     RecordRow,
+    RegistrationRow,
     WaitingMessage,
     WaitingReply,
 )
@@ -51,6 +52,7 @@ class Needs:
         "outbox",
         "outbox_ids",
         "own_leases",
+        "registrations",
         "work",
     )
 
@@ -65,6 +67,7 @@ class Needs:
         self.outbox_ids: set[int] = set()
         self.last_checkpoint = False
         self.own_leases = False
+        self.registrations: set[str] = set()
 
     def __bool__(self) -> bool:
         """Something must be read."""
@@ -78,6 +81,7 @@ class Needs:
             or self.outbox
             or self.outbox_ids
             or self.last_checkpoint
+            or self.registrations
         )
 
 
@@ -93,6 +97,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     outbox: list[WaitingMessage] = []
     outbox_messages: dict[int, WaitingMessage] = {}
     last_checkpoint: int = 0
+    registrations: dict[str, RegistrationRow] = {}
 
 
 class Plan(msgspec.Struct, kw_only=True):
@@ -118,6 +123,8 @@ class Plan(msgspec.Struct, kw_only=True):
     outbox_removed: list[int]
     outbox_returned: list[int]
     checkpoints: list[Checkpoint]
+    registrations: list[RegistrationRow]
+    bundles: list[tuple[str, bytes]]
     pulse: bool
     purge: bool
 
@@ -131,6 +138,7 @@ class Plan(msgspec.Struct, kw_only=True):
             or self.outbox_removed
             or self.outbox_returned
             or self.checkpoints
+            or self.registrations
             or self.pulse
             or self.purge
         )
@@ -177,6 +185,8 @@ class Draft:
         self._outbox: list[OutboxRow] = []
         self._inbox: list[InboxRow] = []
         self._claims: dict[str, ClaimRow] = {}
+        self._registrations: dict[str, RegistrationRow] = {}
+        self._bundles: dict[str, bytes] = {}
 
     def exchange(self, key: Key) -> ExchangeRow | None:
         """The exchange as the operations so far leave it; as read, or as assumed: leased by us, or not there."""
@@ -224,6 +234,16 @@ class Draft:
         """Put a reply into a caller's inbox; one that is there already stays."""
         self._inbox.append(reply)
 
+    def registration(self, agency: str) -> RegistrationRow | None:
+        """The agency's document as the operations so far leave it."""
+        return self._registrations.get(agency) or self.snapshot.registrations.get(agency)
+
+    def register(self, row: RegistrationRow, bundle: tuple[str, bytes] | None) -> None:
+        """Write a document, which follows on the one that was read, and the bundle it is about."""
+        self._registrations[row.agency] = row
+        if bundle is not None:
+            self._bundles[bundle[0]] = bundle[1]
+
     def finish(self, outcomes: list[Any]) -> Plan:
         """The plan. New rows and claims are sorted, so that two writers never wait for each other in a circle."""
         new, changes = [], []
@@ -252,6 +272,8 @@ class Draft:
             outbox_removed=sorted(self.outbox_removed),
             outbox_returned=sorted(self.outbox_returned),
             checkpoints=self.checkpoints,
+            registrations=sorted(self._registrations.values()),
+            bundles=sorted(self._bundles.items()),
             pulse=self.pulse,
             purge=self.purge,
         )

@@ -17,6 +17,7 @@ from esb.journal import errands, leases, operations, queries
 from esb.journal.anchors import append_checkpoint
 from esb.journal.commit import GroupCommit
 from esb.journal.content import Content, Kind
+from esb.journal.registrations import Change, operation_of
 from esb.journal.rows import (
     ExchangeRow,
     InboxRow,
@@ -307,6 +308,12 @@ class GroupCommitJournal:
     async def outgoing_returned(self, outbox_id: int) -> None:
         """Into the inbox, or marked."""
         await self._submit(errands.Returned(outbox_id=outbox_id))
+
+    # --- register of adapters ----------------------------------------------------------------------------
+
+    async def register(self, change: Change) -> None:
+        """Write one agency's document and record the act. Raises RegistrationRefused when somebody was faster."""
+        await self._submit(operation_of(change, self._clock))
 
     # --- proof -------------------------------------------------------------------------------------------
 

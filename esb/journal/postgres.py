@@ -16,10 +16,10 @@ from typing import Any
 import asyncpg
 from asyncpg.exceptions import _base
 
-from esb.errors import JournalUnavailable
+from esb.errors import JournalMissing, JournalUnavailable
 from esb.journal import migrations, queries
 from esb.journal.draft import Needs, Plan, PlanStale, Snapshot, Unstorable
-from esb.journal.rows import ClaimRow, ExchangeRow, Value, WaitingMessage, WaitingReply
+from esb.journal.rows import ClaimRow, ExchangeRow, RegistrationRow, Value, WaitingMessage, WaitingReply
 from esb.journal.store import CLAIMS_PURGED_AT_ONCE, Draw
 from security.hashchain import to_line
 
@@ -107,6 +107,7 @@ class PostgresStore:
                 plan = draw(await _read(writer, needs, self._owner))
                 await self._write(plan)
                 await self._write_rest(writer, plan)
+                await _write_register(writer, plan)
         except _UNSTORABLE as error:
             raise Unstorable from error
         except asyncpg.PostgresError as error:
@@ -255,6 +256,13 @@ _MARK_RETURNED = "UPDATE outbox SET returned_us = $2 WHERE id = ANY($1::bigint[]
 _PULSE = """
 INSERT INTO pulses (owner, at_us) VALUES ($1, $2) ON CONFLICT (owner) DO UPDATE SET at_us = excluded.at_us
 """
+_NEW_BUNDLE = "INSERT INTO bundles (sha256, content) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+_REGISTER = """
+INSERT INTO registrations (agency, revision, document) VALUES ($1, $2, $3)
+ON CONFLICT (agency) DO UPDATE SET revision = excluded.revision, document = excluded.document
+    WHERE registrations.revision = excluded.revision - 1
+RETURNING revision
+"""
 _PURGE_CLAIMS = """
 DELETE FROM claims WHERE key IN (
     SELECT key FROM claims WHERE expires_us <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED
@@ -275,7 +283,7 @@ async def _leave(_: asyncpg.Connection) -> None:
 
 async def _require_journal(connection: asyncpg.Connection) -> None:
     if await connection.fetchval("SELECT to_regclass('journal.records')") is None:
-        raise JournalUnavailable("no journal in this database; a bus makes it when it first starts: esb serve")
+        raise JournalMissing("no journal in this database; a bus makes it when it first starts: esb serve")
 
 
 async def _migrate(connection: asyncpg.Connection) -> None:
@@ -309,6 +317,9 @@ async def _read(writer: asyncpg.Connection, needs: Needs, owner: str) -> Snapsho
     await _read_boxes(writer, needs, snapshot)
     if needs.last_checkpoint:
         snapshot.last_checkpoint = await writer.fetchval(queries.LAST_CHECKPOINT_SEQ)
+    for agency in sorted(needs.registrations):
+        rows = await writer.fetch(f"{queries.REGISTRATION} FOR UPDATE", agency)
+        snapshot.registrations.update((row[0], RegistrationRow(*row)) for row in rows)
     return snapshot
 
 
@@ -336,6 +347,14 @@ async def _locked(writer: asyncpg.Connection, needs: Needs) -> dict[tuple[str, s
         row = ExchangeRow(*record)
         rows[row.key] = row
     return rows
+
+
+async def _write_register(writer: asyncpg.Connection, plan: Plan) -> None:
+    for bundle in plan.bundles:
+        await writer.execute(_NEW_BUNDLE, *bundle)
+    for row in plan.registrations:
+        if await writer.fetchval(_REGISTER, *row) is None:
+            raise PlanStale
 
 
 def _reason(error: BaseException) -> str:

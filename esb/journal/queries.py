@@ -109,6 +109,14 @@ OUTBOX = (
 
 OUTBOX_MESSAGE = f"SELECT id, message, {_OUTBOX_BODY} FROM outbox WHERE id = $1"
 
+REGISTRATION = "SELECT agency, revision, document FROM registrations WHERE agency = $1"
+
+REGISTRATIONS = "SELECT agency, revision, document FROM registrations ORDER BY agency"
+
+GENERATION = "SELECT CAST(COALESCE(sum(revision), 0) AS bigint) FROM registrations"
+
+BUNDLE = "SELECT content FROM bundles WHERE sha256 = $1"
+
 LAST_CHECKPOINT_SEQ = "SELECT COALESCE(max(seq), 0) FROM checkpoints"
 
 

@@ -138,6 +138,14 @@ class ClaimRow(NamedTuple):
     used_by: str
 
 
+class RegistrationRow(NamedTuple):
+    """What stands of one agency's adapters. Every act on it makes the next revision."""
+
+    agency: str
+    revision: int
+    document: bytes
+
+
 class WaitingReply(NamedTuple):
     """An inbox row with its payload, as read."""
 

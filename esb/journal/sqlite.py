@@ -18,11 +18,11 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from esb.errors import JournalUnavailable
+from esb.errors import JournalMissing, JournalUnavailable
 from esb.journal import migrations, queries
 from esb.journal.draft import Needs, Plan, PlanStale, Snapshot, Unstorable
 from esb.journal.ownership import OwnerLock
-from esb.journal.rows import ClaimRow, ExchangeRow, Value, WaitingMessage, WaitingReply
+from esb.journal.rows import ClaimRow, ExchangeRow, RegistrationRow, Value, WaitingMessage, WaitingReply
 from esb.journal.store import CLAIMS_PURGED_AT_ONCE, Draw
 from security.hashchain import to_line
 
@@ -46,7 +46,7 @@ class SqliteStore:
     async def open(self) -> None:
         """Connect and migrate."""
         if self._must_exist and not self._file.exists():
-            raise JournalUnavailable(f"no journal at {self._file}; a bus makes it when it first starts: esb serve")
+            raise JournalMissing(f"no journal at {self._file}; a bus makes it when it first starts: esb serve")
         await self._writer.run(_migrate)
         self._is_open = True
 
@@ -230,6 +230,8 @@ def _read(connection: sqlite3.Connection, needs: Needs, owner: str) -> Snapshot:
         snapshot.claims.update((row[0], ClaimRow(*row)) for row in rows(queries.CLAIM, key))
     if needs.last_checkpoint:
         snapshot.last_checkpoint = rows(queries.LAST_CHECKPOINT_SEQ)[0][0]
+    for agency in needs.registrations:
+        snapshot.registrations.update((row[0], RegistrationRow(*row)) for row in rows(queries.REGISTRATION, agency))
     _read_boxes(connection, needs, snapshot)
     return snapshot
 
@@ -266,6 +268,7 @@ def _write(connection: sqlite3.Connection, plan: Plan, owner: str) -> None:
     many(_NEW_REPLY, plan.inbox)
     if not plan.routine:
         _write_rest(connection, plan, owner)
+        _write_register(connection, plan)
 
 
 def _write_rest(connection: sqlite3.Connection, plan: Plan, owner: str) -> None:
@@ -282,6 +285,13 @@ def _write_rest(connection: sqlite3.Connection, plan: Plan, owner: str) -> None:
         connection.execute("INSERT OR REPLACE INTO pulses (owner, at_us) VALUES (?, ?)", (owner, now_us))
     if plan.purge:
         connection.execute(_PURGE_CLAIMS, (now_us, CLAIMS_PURGED_AT_ONCE))
+
+
+def _write_register(connection: sqlite3.Connection, plan: Plan) -> None:
+    connection.executemany("INSERT INTO bundles (sha256, content) VALUES (?, ?) ON CONFLICT DO NOTHING", plan.bundles)
+    rows = plan.registrations
+    if rows and connection.executemany(_REGISTER, rows).rowcount != len(rows):
+        raise PlanStale
 
 
 _NEW_EXCHANGE = "INSERT INTO exchanges VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
@@ -302,6 +312,11 @@ _NEW_OUTGOING = "INSERT INTO outbox (message, body, body_of, caller, message_id,
 _NEW_REPLY = (
     "INSERT INTO inbox (caller, message_id, body, signature, due_us) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
+_REGISTER = """
+INSERT INTO registrations (agency, revision, document) VALUES (?1, ?2, ?3)
+ON CONFLICT (agency) DO UPDATE SET revision = excluded.revision, document = excluded.document
+    WHERE registrations.revision = excluded.revision - 1
+"""
 _PURGE_CLAIMS = "DELETE FROM claims WHERE key IN (SELECT key FROM claims WHERE expires_us <= ? LIMIT ?)"
 
 
