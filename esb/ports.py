@@ -541,8 +541,9 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 class ProvenAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The very bytes that the agency's signature covers (or, for an adapter without signatures, the body).
 
-    `headers`: parts of the envelope that are proven as well; `content_type`: of the content, where HTTP said so. `claims` must be journaled with the reply, so that the
-    same answer is never accepted twice; `evidence`, so that it can be shown later.
+    `headers`: parts of the envelope that are proven as well; `content_type`: of the content, where HTTP said so.
+    `claims` must be journaled with the reply, so that the same answer is never accepted twice; `evidence`, so that
+    it can be shown later.
     """
 
     http_status: int
