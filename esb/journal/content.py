@@ -15,7 +15,7 @@ import msgspec
 
 from esb.errors import JournalTampered, RequestMalformed
 from esb.model import CallerName, MessageId, RouteId, Status
-from esb.ports import Channel, Completion, ReceivedExchange, Refusal
+from esb.ports import Channel, Completion, LateAnswer, ReceivedExchange, Refusal, Waiting
 
 
 class Kind(enum.StrEnum):
@@ -31,10 +31,16 @@ class Kind(enum.StrEnum):
     DROPPED = "DROPPED"
     RECLAIMED = "RECLAIMED"
     REGISTRATION = "REGISTRATION"
+    AWAITING = "AWAITING"
+    ANSWERED = "ANSWERED"
+    ANSWERED_LATE = "ANSWERED_LATE"
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The facts of one record. `owner`: who held the lease that was taken away (RECLAIMED)."""
+    """The facts of one record. `owner`: who held the lease that was taken away (RECLAIMED).
+
+    `answer_key`: the ticket or correlation id under which an agency answers later.
+    """
 
     kind: Kind
     at: datetime
@@ -42,6 +48,9 @@ class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     message_id: str
     route: str
     act: str | None = None
+    agency: str | None = None
+    answer_key: str | None = None
+    answer_sha256: str | None = None
     asynchronous: bool | None = None
     attempts: int | None = None
     body_sha256: str | None = None
@@ -54,6 +63,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     expires_at: datetime | None = None
     issue: str | None = None
     legal_basis: str | None = None
+    operation: str | None = None
     operator: str | None = None
     owner: str | None = None
     purpose: str | None = None
@@ -82,7 +92,8 @@ def encode(content: Content) -> bytes:
         RequestMalformed: a text cannot be stored everywhere: a NUL in an identifier, or not Unicode at all.
     """
     # PostgreSQL's text columns cannot hold NUL. Found here, it fails this one call and not a shared commit.
-    if "\x00" in content.message_id or "\x00" in content.route or (content.caller and "\x00" in content.caller):
+    named = (content.message_id, content.route, content.caller, content.answer_key)
+    if any(name is not None and "\x00" in name for name in named):
         raise RequestMalformed("an identifier holds a NUL character")
     try:
         return _ENCODER.encode(content)
@@ -147,6 +158,40 @@ def of_completion(completion: Completion, *, route: str, at: datetime) -> bytes:
             status=completion.status,
         )
     )
+
+
+def of_waiting(waiting: Waiting, *, exchange: tuple[str, str], route: str) -> bytes:
+    """AWAITING: which answer is owed, and until when."""
+    caller, message_id = exchange
+    return encode(
+        Content(
+            kind=Kind.AWAITING,
+            at=waiting.since,
+            caller=caller,
+            message_id=message_id,
+            route=route,
+            agency=waiting.agency,
+            answer_key=waiting.key,
+            operation=waiting.operation,
+            until=waiting.until,
+        )
+    )
+
+
+def of_answer(answer: LateAnswer, *, exchange: tuple[str, str], route: str) -> tuple[bytes, bytes]:
+    """ANSWERED and ANSWERED_LATE: the digest of the very bytes that the agency brought."""
+    caller, message_id = exchange
+    in_time = Content(
+        kind=Kind.ANSWERED,
+        at=answer.received_at,
+        caller=caller,
+        message_id=message_id,
+        route=route,
+        agency=answer.agency,
+        answer_key=answer.key,
+        answer_sha256=hashlib.sha256(answer.raw).hexdigest(),
+    )
+    return encode(in_time), encode(msgspec.structs.replace(in_time, kind=Kind.ANSWERED_LATE))
 
 
 def of_refusal(refusal: Refusal) -> bytes:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from esb.journal.rows import (
+    AwaitedRow,
     ChangeRow,
     ClaimRow,
     ExchangeRow,
@@ -26,6 +27,9 @@ from esb.journal.rows import (
 )
 from security.errors import MessageReplayed
 from security.hashchain import Checkpoint, Head, link
+
+AwaitedKey = tuple[str, str]
+"""Agency, and the ticket or correlation id under which it answers."""
 
 Routes = tuple[str, ...] | None
 """Which routes work is wanted from; None: any."""
@@ -43,6 +47,7 @@ class Needs:
     """What must be read before a draft can be drawn; empty when everything can be assumed."""
 
     __slots__ = (
+        "awaited",
         "claims",
         "inbox",
         "inbox_keys",
@@ -58,6 +63,7 @@ class Needs:
 
     def __init__(self, now_us: int) -> None:
         self.now_us = now_us
+        self.awaited: set[AwaitedKey] = set()
         self.keys: set[Key] = set()
         self.claims: set[str] = set()
         self.work: dict[Routes, int] = {}
@@ -73,6 +79,7 @@ class Needs:
         """Something must be read."""
         return bool(
             self.keys
+            or self.awaited
             or self.claims
             or self.work
             or self.own_leases
@@ -89,6 +96,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     """What was read, locked until the transaction ends. A key that was read and is not there maps to None."""
 
     rows: dict[Key, ExchangeRow | None] = {}
+    awaited: dict[AwaitedKey, AwaitedRow | None] = {}
     claims: dict[str, ClaimRow] = {}
     work: list[ExchangeRow] = []
     own_leases: list[ExchangeRow] = []
@@ -117,6 +125,7 @@ class Plan(msgspec.Struct, kw_only=True):
     outbox: list[OutboxRow]
     inbox: list[InboxRow]
     claims: list[ClaimRow]
+    awaited: list[AwaitedRow]
     inbox_due: list[tuple[int, int]]
     inbox_removed: list[int]
     outbox_due: list[tuple[int, int]]
@@ -132,7 +141,8 @@ class Plan(msgspec.Struct, kw_only=True):
     def routine(self) -> bool:
         """Only what exchanges write on their way: the part that is one statement on PostgreSQL."""
         return not (
-            self.inbox_due
+            self.awaited
+            or self.inbox_due
             or self.inbox_removed
             or self.outbox_due
             or self.outbox_removed
@@ -187,6 +197,7 @@ class Draft:
         self._claims: dict[str, ClaimRow] = {}
         self._registrations: dict[str, RegistrationRow] = {}
         self._bundles: dict[str, bytes] = {}
+        self._awaited: dict[AwaitedKey, AwaitedRow] = {}
 
     def exchange(self, key: Key) -> ExchangeRow | None:
         """The exchange as the operations so far leave it; as read, or as assumed: leased by us, or not there."""
@@ -196,6 +207,14 @@ class Draft:
         if key in self.snapshot.rows:
             return self.snapshot.rows[key]
         return self._leased.get(key)
+
+    def awaited(self, key: AwaitedKey) -> AwaitedRow | None:
+        """The answer that is owed under this key, as the operations so far leave it; it must have been read."""
+        return self._awaited.get(key) or self.snapshot.awaited.get(key)
+
+    def put_awaited(self, row: AwaitedRow) -> None:
+        """Write it; the store refuses to give another exchange's key away."""
+        self._awaited[row.agency, row.answer_key] = row
 
     def put(self, row: ExchangeRow) -> None:
         """Write this exchange, new or changed."""
@@ -266,6 +285,7 @@ class Draft:
             outbox=self._outbox,
             inbox=self._inbox,
             claims=sorted(self._claims.values()),
+            awaited=[row for _, row in sorted(self._awaited.items())],
             inbox_due=sorted(self.inbox_due.items()),
             inbox_removed=sorted(self.inbox_removed),
             outbox_due=sorted(self.outbox_due.items()),

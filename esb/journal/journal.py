@@ -12,19 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from esb.errors import JournalTampered, JournalUnavailable
+from esb.journal import awaiting, errands, leases, operations, queries
 from esb.journal import content as contents
-from esb.journal import errands, leases, operations, queries
 from esb.journal.anchors import append_checkpoint
 from esb.journal.commit import GroupCommit
 from esb.journal.content import Content, Kind
 from esb.journal.registrations import Change, operation_of
 from esb.journal.rows import (
+    AwaitedRow,
     ExchangeRow,
     InboxRow,
     Key,
     Value,
     claim_rows,
     journal_record,
+    late_answer,
     microseconds,
     new_row,
     outbox_rows,
@@ -41,12 +43,15 @@ from esb.ports import (
     ExchangeFilter,
     InboxReply,
     JournalRecord,
+    LateAnswer,
     Outgoing,
     PendingOutgoing,
     ReceivedExchange,
+    Reception,
     Refusal,
     State,
     StoredExchange,
+    Waiting,
 )
 from security.hashchain import Checkpoint, Head, Sign, from_line, next_checkpoint
 
@@ -200,6 +205,66 @@ class GroupCommitJournal:
         content = await self._content(Kind.DROPPED, key, self._clock(), operator=operator, reason=reason)
         completed = await self._completion(completion, (), outgoing)
         await self._submit(operations.Drop(completion=completed, content=content))
+
+    # --- answers that come later -------------------------------------------------------------------------
+
+    async def await_answer(
+        self, caller: CallerName, message_id: MessageId, waiting: Waiting, *, claims: Sequence[Claim] = ()
+    ) -> None:
+        """Record AWAITING."""
+        key, at = (caller, message_id), self._clock()
+        content = contents.of_waiting(waiting, exchange=key, route=await self._route_of(key))
+        await self._submit(
+            awaiting.Await(
+                key=key,
+                awaited=(waiting.agency, waiting.key),
+                operation=waiting.operation,
+                look_us=microseconds(waiting.look_at),
+                content=content,
+                at_us=microseconds(at),
+                claims=claim_rows(claims, used_by=key),
+            )
+        )
+
+    async def await_further(
+        self, caller: CallerName, message_id: MessageId, *, look_at: datetime, claims: Sequence[Claim] = ()
+    ) -> None:
+        """Free the lease until the next look."""
+        key = (caller, message_id)
+        used = claim_rows(claims, used_by=key)
+        await self._submit(awaiting.AwaitFurther(key=key, look_us=microseconds(look_at), claims=used))
+
+    async def waiter(self, agency: str, key: str) -> StoredExchange | None:
+        """Whose answer that is."""
+        rows = await self.select(queries.AWAITED, agency, key)
+        if not rows:
+            return None
+        caller, message_id = AwaitedRow(*rows[0]).key
+        return await self.find(CallerName(caller), MessageId(message_id))
+
+    async def bring(self, waiter: StoredExchange, answer: LateAnswer) -> Reception:
+        """Record ANSWERED or ANSWERED_LATE."""
+        request = waiter.request
+        key = (request.caller, request.message_id)
+        content, when_late = contents.of_answer(answer, exchange=key, route=request.route)
+        reception: Reception = await self._submit(
+            awaiting.Bring(
+                key=key,
+                awaited=(answer.agency, answer.key),
+                raw=answer.raw,
+                proven=answer.proven,
+                content=content,
+                content_when_late=when_late,
+                at_us=microseconds(answer.received_at),
+                claims=claim_rows(answer.proven.claims, used_by=key),
+            )
+        )
+        return reception
+
+    async def brought(self, caller: CallerName, message_id: MessageId, key: str) -> LateAnswer | None:
+        """What came under this key."""
+        rows = [AwaitedRow(*row) for row in await self.select(queries.AWAITED_BY, message_id, caller)]
+        return next((answer for row in rows if row.answer_key == key and (answer := late_answer(row))), None)
 
     # --- leases ------------------------------------------------------------------------------------------
 

@@ -10,8 +10,8 @@ from importlib import resources
 
 from esb.errors import ConfigurationError
 
-SQLITE = ("sqlite.sql", "sqlite-2.sql")
-POSTGRES = ("postgres.sql", "postgres-2.sql")
+SQLITE = ("sqlite.sql", "sqlite-2.sql", "sqlite-3.sql")
+POSTGRES = ("postgres.sql", "postgres-2.sql", "postgres-3.sql")
 
 
 def scripts(names: Sequence[str], *, since: int = 0) -> Sequence[str]:

@@ -135,7 +135,7 @@ class BeginCall(msgspec.Struct, frozen=True, kw_only=True):
 
     def decide(self, draft: Draft) -> None:
         """Raises LeaseLost."""
-        row = _held(draft, self.key)
+        row = held(draft, self.key)
         draft.put(row._replace(call_begun=1))
         draft.record(Kind.CALLING, self.key, self.content, self.at_us)
 
@@ -170,7 +170,7 @@ class Complete(msgspec.Struct, frozen=True, kw_only=True):
         stored = draft.exchange(self.key)
         if stored is not None and self.done(stored):
             return
-        row = _held(draft, self.key)
+        row = held(draft, self.key)
         draft.refuse_used(self.claims)
         draft.use(self.claims)
         self.apply(draft, row)
@@ -218,7 +218,7 @@ class Park(msgspec.Struct, frozen=True, kw_only=True):
         stored = draft.exchange(self.key)
         if stored is not None and stored.state == State.PARKED and _reason(stored) == self.reason:
             return
-        row = _held(draft, self.key)
+        row = held(draft, self.key)
         draft.put(row._replace(state=State.PARKED.value, outcome=self.content, lease_owner=None))
         draft.record(Kind.PARKED, self.key, self.content, self.at_us)
         draft.send(self.outbox)
@@ -244,7 +244,7 @@ class Postpone(msgspec.Struct, frozen=True, kw_only=True):
         stored = draft.exchange(self.key)
         if stored is not None and _waits(stored, self.until_us):
             return
-        row = _held(draft, self.key)
+        row = held(draft, self.key)
         # Only what is known to have had no effect is postponed, so a call that was begun is forgotten with it.
         draft.put(row._replace(lease_owner=None, due_us=self.until_us, call_begun=0))
         draft.record(Kind.POSTPONED, self.key, self.content, self.at_us)
@@ -321,7 +321,8 @@ class Drop(msgspec.Struct, frozen=True, kw_only=True):
         completion.apply(draft, row)
 
 
-def _held(draft: Draft, key: Key) -> ExchangeRow:
+def held(draft: Draft, key: Key) -> ExchangeRow:
+    """The exchange, leased by this process. Raises LeaseLost."""
     row = draft.exchange(key)
     if row is None or not row.held_by(draft.owner):
         raise LeaseLost("another worker finished or took over this exchange")

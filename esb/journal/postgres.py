@@ -19,7 +19,7 @@ from asyncpg.exceptions import _base
 from esb.errors import JournalMissing, JournalUnavailable
 from esb.journal import migrations, queries
 from esb.journal.draft import Needs, Plan, PlanStale, Snapshot, Unstorable
-from esb.journal.rows import ClaimRow, ExchangeRow, RegistrationRow, Value, WaitingMessage, WaitingReply
+from esb.journal.rows import AwaitedRow, ClaimRow, ExchangeRow, RegistrationRow, Value, WaitingMessage, WaitingReply
 from esb.journal.store import CLAIMS_PURGED_AT_ONCE, Draw
 from security.hashchain import to_line
 
@@ -213,6 +213,7 @@ class PostgresStore:
             )
 
     async def _write_rest(self, writer: asyncpg.Connection, plan: Plan) -> None:
+        await _write_awaited(writer, plan)
         if plan.inbox_due:
             await writer.execute(_LEASE_INBOX, *zip(*plan.inbox_due, strict=True))
         if plan.inbox_removed:
@@ -244,6 +245,12 @@ SELECT tgname FROM pg_trigger WHERE tgrelid IN ('records'::regclass, 'checkpoint
     AND tgfoid = 'refuse_change'::regproc AND tgenabled IN ('O', 'A')
 """
 
+_PUT_AWAITED = """
+INSERT INTO awaited VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (agency, answer_key) DO UPDATE SET
+    raw = excluded.raw, proven = excluded.proven, answered_us = excluded.answered_us, late = excluded.late
+WHERE awaited.caller = excluded.caller AND awaited.message_id = excluded.message_id
+RETURNING 1
+"""
 _LEASE_INBOX = """
 UPDATE inbox SET due_us = lease.due_us FROM unnest($1::bigint[], $2::bigint[]) AS lease (id, due_us)
 WHERE inbox.id = lease.id
@@ -275,6 +282,12 @@ JOIN unnest($1::text[], $2::text[]) AS wanted (message_id, caller)
 ORDER BY exchanges.message_id, exchanges.caller FOR UPDATE OF exchanges
 """  # noqa: S608 - names of columns only
 _CLAIMS = "SELECT key, expires_us, used_by FROM claims WHERE key = ANY($1::text[])"
+
+
+async def _write_awaited(writer: asyncpg.Connection, plan: Plan) -> None:
+    for row in plan.awaited:
+        if await writer.fetchval(_PUT_AWAITED, *row) is None:
+            raise PlanStale
 
 
 async def _leave(_: asyncpg.Connection) -> None:
@@ -311,6 +324,9 @@ async def _read(writer: asyncpg.Connection, needs: Needs, owner: str) -> Snapsho
         rows = await writer.fetch(f"{queries.OWN_LEASES} ORDER BY message_id, caller FOR UPDATE", owner)
         snapshot.own_leases = [ExchangeRow(*row) for row in rows]
     snapshot.rows.update((row.key, row) for row in (*snapshot.work, *snapshot.own_leases))
+    for key in sorted(needs.awaited):
+        row = await writer.fetchrow(f"{queries.AWAITED} FOR UPDATE", *key)
+        snapshot.awaited[key] = AwaitedRow(*row) if row else None
     if needs.claims:
         rows = await writer.fetch(_CLAIMS, list(needs.claims))
         snapshot.claims = {row[0]: ClaimRow(*row) for row in rows}

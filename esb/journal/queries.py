@@ -7,7 +7,15 @@ No text from outside is ever part of a statement.
 from __future__ import annotations
 
 from esb.journal.draft import Routes
-from esb.journal.rows import BODY_OF_REPLY, BODY_OF_REQUEST, ExchangeRow, RecordRow, Value, microseconds
+from esb.journal.rows import (
+    BODY_OF_REPLY,
+    BODY_OF_REQUEST,
+    AwaitedRow,
+    ExchangeRow,
+    RecordRow,
+    Value,
+    microseconds,
+)
 from esb.ports import ExchangeFilter
 
 EXCHANGE_COLUMNS = ", ".join(ExchangeRow._fields)
@@ -61,7 +69,14 @@ INBOX_WAITS = "SELECT 1 FROM inbox WHERE caller = $1 AND due_us <= $2 LIMIT 1"
 
 OUTBOX_WAITS = "SELECT 1 FROM outbox WHERE due_us <= $1 AND returned_us IS NULL LIMIT 1"
 
-OWN_LEASES = f"SELECT {EXCHANGE_COLUMNS} FROM exchanges WHERE state = 'RECEIVED' AND lease_owner = $1"
+OWN_LEASES = f"SELECT {EXCHANGE_COLUMNS} FROM exchanges WHERE state IN ('RECEIVED', 'AWAITING') AND lease_owner = $1"
+
+AWAITED = f"SELECT {', '.join(AwaitedRow._fields)} FROM awaited WHERE agency = $1 AND answer_key = $2"
+
+AWAITED_BY = (
+    f"SELECT {', '.join(AwaitedRow._fields)} FROM awaited "
+    "WHERE message_id = $1 AND caller = $2 ORDER BY agency, answer_key"
+)
 
 CLAIM = "SELECT key, expires_us, used_by FROM claims WHERE key = $1"
 
@@ -124,7 +139,7 @@ def work(routes: Routes, *, now_us: int, limit: int) -> tuple[str, list[Value]]:
     """The statement and values for exchanges that are due, longest due first."""
     wanted = "" if routes is None else f"AND route IN ({', '.join(f'${n}' for n in range(3, 3 + len(routes)))}) "
     query = (
-        f"SELECT {EXCHANGE_COLUMNS} FROM exchanges WHERE state = 'RECEIVED' AND due_us <= $1 "
+        f"SELECT {EXCHANGE_COLUMNS} FROM exchanges WHERE state IN ('RECEIVED', 'AWAITING') AND due_us <= $1 "
         f"{wanted}ORDER BY due_us, received_us LIMIT $2"
     )
     return query, [now_us, limit, *(routes or ())]

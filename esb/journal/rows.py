@@ -17,11 +17,14 @@ from esb.ports import (
     Claim,
     InboxReply,
     JournalRecord,
+    LateAnswer,
     Outgoing,
     PendingOutgoing,
+    ProvenAnswer,
     ReceivedExchange,
     State,
     StoredExchange,
+    Waiting,
 )
 
 Key = tuple[str, str]
@@ -35,13 +38,15 @@ BODY_OWN, BODY_OF_REQUEST, BODY_OF_REPLY = 0, 1, 2
 
 SIGNATURE_HEADER = "esb-signature"
 
+_OPEN = frozenset({State.RECEIVED.value, State.AWAITING.value})
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ExchangeRow(NamedTuple):
-    """One exchange. `received` and `outcome` are the very bytes of its RECEIVED and COMPLETED (or PARKED) record.
+    """One exchange. `received`, `outcome`: the very bytes of its RECEIVED and COMPLETED (PARKED, AWAITING) records.
 
-    `due_us`: while RECEIVED, when somebody may claim it: the end of the lease, or of the delay.
+    `due_us`: while RECEIVED or AWAITING, when somebody may claim it: the end of the lease, or of the delay.
     """
 
     message_id: str
@@ -64,17 +69,22 @@ class ExchangeRow(NamedTuple):
         """The identity."""
         return (self.caller, self.message_id)
 
+    @property
+    def open(self) -> bool:
+        """There is something to do for it, now or later."""
+        return self.state in _OPEN
+
     def claimable(self, now_us: int) -> bool:
         """Nobody holds it and it need not wait."""
-        return self.state == State.RECEIVED and self.due_us <= now_us
+        return self.state in _OPEN and self.due_us <= now_us
 
     def free(self, now_us: int) -> bool:
-        """Nobody holds it, though it may have to wait."""
-        return self.state == State.RECEIVED and (self.lease_owner is None or self.due_us <= now_us)
+        """Nobody holds it, though it may have to wait; what awaits an agency's answer is left alone until it is due."""
+        return self.claimable(now_us) or (self.state == State.RECEIVED and self.lease_owner is None)
 
     def held_by(self, owner: str) -> bool:
         """`owner` has the lease. A lapsed lease that nobody took is still held."""
-        return self.state == State.RECEIVED and self.lease_owner == owner
+        return self.state in _OPEN and self.lease_owner == owner
 
 
 class ChangeRow(NamedTuple):
@@ -138,6 +148,24 @@ class ClaimRow(NamedTuple):
     used_by: str
 
 
+class AwaitedRow(NamedTuple):
+    """An answer that an agency owes, or brought: the exact bytes, and a `ProvenAnswer` of what of them was proven."""
+
+    agency: str
+    answer_key: str
+    caller: str
+    message_id: str
+    raw: bytes | None
+    proven: bytes | None
+    answered_us: int | None
+    late: int
+
+    @property
+    def key(self) -> Key:
+        """The exchange that waits for it."""
+        return (self.caller, self.message_id)
+
+
 class RegistrationRow(NamedTuple):
     """What stands of one agency's adapters. Every act on it makes the next revision."""
 
@@ -182,7 +210,7 @@ def moment_of(moment_us: int) -> datetime:
 def stored_exchange(row: ExchangeRow) -> StoredExchange:
     """The row as the port shows it. A purged payload reads as empty."""
     outcome = contents.decode(row.outcome) if row.outcome else None
-    held = row.state == State.RECEIVED and row.lease_owner is not None
+    held = row.open and row.lease_owner is not None
     return StoredExchange(
         request=contents.request_of(contents.decode(row.received), row.body or b""),
         state=State(row.state),
@@ -195,6 +223,7 @@ def stored_exchange(row: ExchangeRow) -> StoredExchange:
         reply_signature=outcome.reply_signature if outcome else None,
         completed_at=outcome.completed_at if outcome else None,
         parked_reason=outcome.reason if outcome else None,
+        waiting=waiting_of(outcome, look_at=moment_of(row.due_us)) if outcome and row.state == State.AWAITING else None,
     )
 
 
@@ -215,6 +244,31 @@ def new_row(exchange: ReceivedExchange, received: bytes, *, due_us: int) -> Exch
         due_us=due_us,
         attempts=0,
         call_begun=0,
+    )
+
+
+def waiting_of(outcome: contents.Content, *, look_at: datetime) -> Waiting:
+    """What an AWAITING record says."""
+    return Waiting(
+        agency=outcome.agency or "",
+        operation=outcome.operation or "",
+        key=outcome.answer_key or "",
+        since=outcome.at,
+        until=outcome.until or outcome.at,
+        look_at=look_at,
+    )
+
+
+def late_answer(row: AwaitedRow) -> LateAnswer | None:
+    """What the agency brought; None when it has brought nothing."""
+    if row.raw is None or row.proven is None or row.answered_us is None:
+        return None
+    return LateAnswer(
+        agency=row.agency,
+        key=row.answer_key,
+        raw=row.raw,
+        proven=msgspec.msgpack.decode(row.proven, type=ProvenAnswer),
+        received_at=moment_of(row.answered_us),
     )
 
 

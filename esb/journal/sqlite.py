@@ -22,7 +22,7 @@ from esb.errors import JournalMissing, JournalUnavailable
 from esb.journal import migrations, queries
 from esb.journal.draft import Needs, Plan, PlanStale, Snapshot, Unstorable
 from esb.journal.ownership import OwnerLock
-from esb.journal.rows import ClaimRow, ExchangeRow, RegistrationRow, Value, WaitingMessage, WaitingReply
+from esb.journal.rows import AwaitedRow, ClaimRow, ExchangeRow, RegistrationRow, Value, WaitingMessage, WaitingReply
 from esb.journal.store import CLAIMS_PURGED_AT_ONCE, Draw
 from security.hashchain import to_line
 
@@ -226,6 +226,9 @@ def _read(connection: sqlite3.Connection, needs: Needs, owner: str) -> Snapshot:
     if needs.own_leases:
         snapshot.own_leases = [ExchangeRow(*row) for row in rows(queries.OWN_LEASES, owner)]
     snapshot.rows.update((row.key, row) for row in (*snapshot.work, *snapshot.own_leases))
+    for awaited in needs.awaited:
+        found = rows(queries.AWAITED, *awaited)
+        snapshot.awaited[awaited] = AwaitedRow(*found[0]) if found else None
     for key in needs.claims:
         snapshot.claims.update((row[0], ClaimRow(*row)) for row in rows(queries.CLAIM, key))
     if needs.last_checkpoint:
@@ -273,6 +276,8 @@ def _write(connection: sqlite3.Connection, plan: Plan, owner: str) -> None:
 
 def _write_rest(connection: sqlite3.Connection, plan: Plan, owner: str) -> None:
     many, now_us = connection.executemany, plan.now_us
+    if plan.awaited and many(_PUT_AWAITED, plan.awaited).rowcount != len(plan.awaited):
+        raise PlanStale
     many("UPDATE inbox SET due_us = ?2 WHERE id = ?1", plan.inbox_due)
     many("DELETE FROM inbox WHERE id = ?", [(inbox_id,) for inbox_id in plan.inbox_removed])
     many("UPDATE outbox SET due_us = ?2 WHERE id = ?1", plan.outbox_due)
@@ -303,6 +308,11 @@ WHERE message_id = ?1 AND caller = ?2 AND state = ?3 AND lease_owner IS ?4 AND a
 _NEW_CLAIM = """
 INSERT INTO claims (key, expires_us, used_by) VALUES (?1, ?2, ?3)
 ON CONFLICT (key) DO UPDATE SET expires_us = excluded.expires_us, used_by = excluded.used_by WHERE expires_us <= ?4
+"""
+_PUT_AWAITED = """
+INSERT INTO awaited VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (agency, answer_key) DO UPDATE SET
+    raw = excluded.raw, proven = excluded.proven, answered_us = excluded.answered_us, late = excluded.late
+WHERE caller = excluded.caller AND message_id = excluded.message_id
 """
 _NEW_RECORD = """
 INSERT INTO records (chain, seq, previous, digest, kind, content, caller, message_id, at_us)

@@ -14,6 +14,7 @@ from typing import Any, Final
 from esb.errors import EsbError, JournalUnavailable, LeaseLost
 from esb.journal import queries
 from esb.journal.anchors import AnchorFile
+from esb.journal.awaiting import Await, AwaitFurther
 from esb.journal.draft import Draft, Needs, Plan, PlanStale, Snapshot, Unstorable
 from esb.journal.operations import BeginCall, Complete, Known, Operation, Park, Postpone, Receive
 from esb.journal.rows import ExchangeRow, Key, microseconds
@@ -147,7 +148,7 @@ class ChainWriter:
         for operation, outcome in zip(batch, plan.outcomes, strict=True):
             if isinstance(operation, Receive):
                 self._unanswered.pop(operation.row.key, None)
-            elif isinstance(outcome, LeaseLost) and isinstance(operation, BeginCall | Complete | Park | Postpone):
+            elif isinstance(outcome, LeaseLost) and isinstance(operation, _NEEDS_LEASE):
                 self._leased.pop(operation.key, None)
         self.claims_written += len(plan.claims)
         _forget_oldest(self._leased)
@@ -166,6 +167,9 @@ class ChainWriter:
         except OSError as error:
             # The record is durable; an anchor that lags only weakens the proof, and verification says so.
             _log.warning(ANCHOR_UNWRITABLE, chain=self._owner, errno=error.errno)
+
+
+_NEEDS_LEASE = (BeginCall, Complete, Park, Postpone, Await, AwaitFurther)
 
 
 def _outcome(operation: Operation, draft: Draft) -> Any:
