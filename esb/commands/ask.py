@@ -10,7 +10,7 @@ import typer
 
 from esb import client
 from esb.client import Answered, PortalClient
-from esb.commands.shell import PROBLEMS, DependencyDown, JsonFlag, fail, out, print_json, shell_of
+from esb.commands.shell import PROBLEMS, DependencyDown, JsonFlag, fail, json_text, out, print_json, shell_of
 from esb.settings import Settings
 
 _GOOD = frozenset({"OK", "PARTIAL", "NOT_FOUND", "PENDING"})
@@ -82,7 +82,7 @@ def print_answer(answered: Answered) -> None:
     )
     out.print(f"[bold {colour}]{reply['status']}[/]  HTTP {answered.http_status}  {reply['message_id']}")
     if reply["data"] is not None:
-        print_json(reply["data"])
+        out.print(json_text(reply["data"]), markup=False)
     for source in reply["sources"]:
         as_of = f", as of {source['as_of']}" if source["as_of"] else ""
         out.print(

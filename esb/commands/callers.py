@@ -10,12 +10,14 @@ from typing import Annotated, Any
 import typer
 
 from esb import client, operations
-from esb.commands.shell import WRONG_USE, JsonFlag, fail, group, out, print_json, print_rows, shell_of
+from esb.commands.shell import WRONG_USE, JsonFlag, fail, group, print_json, print_rows, shell_of, tell
 from esb.model import Text
 from esb.routes import formatter
 from esb.routes.deployment import CALLER_NAME
 from security import jws, keys
 from security.policy import Grant
+
+_AFTER_RELOAD = "a running bus knows after: esb routes reload"
 
 app = group("callers", "Systems that may send requests, their keys and grants.")
 
@@ -60,6 +62,7 @@ def add(
     title_en: Annotated[str, typer.Option(help="The same in English.")] = "",
     public_key: Annotated[Path | None, typer.Option(help="PEM file of its public key.", exists=True)] = None,
     certificate: Annotated[Path | None, typer.Option(help="PEM file of its TLS certificate.", exists=True)] = None,
+    as_json: JsonFlag = False,
 ) -> None:
     """Add a caller with its key, or with a new key pair on this machine; to a known caller, a further key.
 
@@ -79,13 +82,15 @@ def add(
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for target, content in given.items():
         target.write_bytes(content)
+    lines: list[str] = []
     if not given:
         key = operations.new_caller_key(settings, name, now=datetime.now(UTC))
-        out.print(f"made key {key.kid} in {folder}", markup=False)
+        lines.append(f"made key {key.kid} in {folder}")
     if is_new:
-        out.print(f"added {name} to {settings.routes}", markup=False)
-        out.print(f"it may ask nothing yet; allow it something with: esb callers grant {name} ROUTE", markup=False)
-    out.print("a running bus knows after: esb routes reload", markup=False)
+        lines.append(f"added {name} to {settings.routes}")
+        lines.append(f"it may ask nothing yet; allow it something with: esb callers grant {name} ROUTE")
+    done = {"caller": name, "added": is_new, "made_key": None if given else key.kid, "folder": str(folder)}
+    tell(done, *lines, _AFTER_RELOAD, as_json=as_json)
 
 
 @app.command()
@@ -95,23 +100,26 @@ def grant(
     route: RouteName,
     *,
     purpose: Annotated[list[str] | None, typer.Option(help="Only for this purpose; may be repeated.")] = None,
+    as_json: JsonFlag = False,
 ) -> None:
     """Let a caller ask a route.
 
     Example: esb callers grant portal person.identity --purpose "VEMTAS application"
     """
     _edit(context, lambda text: formatter.grant(text, name, route, tuple(purpose or ())))
-    out.print(f"{name} may ask {route}; a running bus knows after: esb routes reload", markup=False)
+    done = {"caller": name, "route": route, "granted": True, "purposes": purpose or []}
+    tell(done, f"{name} may ask {route}; {_AFTER_RELOAD}", as_json=as_json)
 
 
 @app.command()
-def revoke(context: typer.Context, name: Name, route: RouteName) -> None:
+def revoke(context: typer.Context, name: Name, route: RouteName, *, as_json: JsonFlag = False) -> None:
     """Take a grant back.
 
     Example: esb callers revoke portal credit.obligations
     """
     _edit(context, lambda text: formatter.revoke(text, name, route))
-    out.print(f"{name} may no longer ask {route}; a running bus knows after: esb routes reload", markup=False)
+    done = {"caller": name, "route": route, "granted": False}
+    tell(done, f"{name} may no longer ask {route}; {_AFTER_RELOAD}", as_json=as_json)
 
 
 @app.command()

@@ -26,7 +26,7 @@ import typer
 from esb import client, operations
 from esb.client import PortalClient
 from esb.commands.ask import print_answer
-from esb.commands.shell import PROBLEMS, DependencyDown, counted, heading, out, run, shell_of
+from esb.commands.shell import PROBLEMS, DependencyDown, JsonFlag, counted, heading, out, print_json, run, shell_of
 from esb.model import JsonObject
 from esb.settings import Settings, as_environment
 from esb.telemetry.logging import EXCHANGE_STAGES, MESSAGE_ANSWERED, MESSAGE_RECEIVED
@@ -79,12 +79,14 @@ def demo(
     context: typer.Context,
     *,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running until interrupted.")] = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Start bus and agencies, ask real questions, verify everything, stop.
 
     Example: esb demo --keep
     """
     began_s = time.monotonic()
+    out.quiet = as_json and not keep
     # Whoever ends this process by `kill` means all of it, as with Ctrl-C: nothing it started may stay behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     base = shell_of(context).settings
@@ -110,16 +112,19 @@ def demo(
         settings = msgspec.structs.replace(settings, endpoints=endpoints)
         url = stack.enter_context(serving(settings))
         settings = msgspec.structs.replace(settings, http=url.removeprefix("http://"))
-        good = _ask_all(settings, url)
+        asked = _ask_all(settings, url)
         asked_s = time.monotonic()
         if keep:
             _say_how_to_ask(settings, url, running, asked_s - began_s)
             _wait_until_interrupted()
     kept_s = time.monotonic() - asked_s
-    good &= _verify(settings)
+    whole = _verify(settings)
+    good = whole and all(question["as_expected"] for question in asked)
     verdict = "everything as expected" if good else "NOT as expected"
     rest = f"; kept for {kept_s:.0f} s, stopped cleanly" if keep else "; stopped cleanly. Next: esb demo --keep"
     out.print(f"\n[bold]{verdict}[/] in {asked_s - began_s:.0f} s{rest}")
+    if as_json:
+        print_json({"as_expected": good, "journal_whole": whole, "questions": asked})
     if not good:
         raise typer.Exit(PROBLEMS)
 
@@ -150,18 +155,18 @@ def serving(settings: Settings) -> Iterator[str]:
         yield url
 
 
-def _ask_all(settings: Settings, url: str) -> bool:
+def _ask_all(settings: Settings, url: str) -> list[dict[str, Any]]:
     key = client.caller_key(Path(settings.home), CALLER, passphrase=settings.key_passphrase)
     portal = PortalClient(url, caller=CALLER, key=key, audience=settings.audience)
-    good = True
+    asked = []
     for number, question in enumerate(QUESTIONS, 1):
         heading(f"{number}. {question.shows}")
-        good &= _ask(portal, question)
+        asked.append(_ask(portal, question))
         _print_stages(Path(settings.home))
-    return good
+    return asked
 
 
-def _ask(portal: PortalClient, question: Question) -> bool:
+def _ask(portal: PortalClient, question: Question) -> dict[str, Any]:
     body: JsonObject = {
         "subject": {"scheme": "FIN", "value": question.fin},
         "parameters": question.parameters,
@@ -172,13 +177,15 @@ def _ask(portal: PortalClient, question: Question) -> bool:
     out.print(f"POST /v1/routes/{question.route}  FIN {question.fin}{prefer}", markup=False)
     answered = portal.ask(question.route, body, prefer=question.prefer)
     print_answer(answered)
+    told = {"shows": question.shows, "route": question.route, "status": answered.reply["status"]}
+    good = answered.reply["status"] == question.expects
     if answered.http_status == 202:  # noqa: PLR2004 - Accepted
         location = answered.headers["location"]
         out.print(f"GET {location}  Prefer: wait=10", markup=False)
         later = portal.send("GET", location, headers={"Prefer": "wait=10"})
         print_answer(later)
-        return bool(answered.reply["status"] == question.expects and later.reply["status"] == "OK")
-    return bool(answered.reply["status"] == question.expects)
+        good = good and later.reply["status"] == "OK"
+    return {**told, "as_expected": good}
 
 
 class _Line(msgspec.Struct):

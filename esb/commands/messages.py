@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from esb import operations
-from esb.commands.shell import JsonFlag, group, masked, out, print_json, print_rows, run, shell_of
+from esb.commands.shell import JsonFlag, group, masked, print_json, print_rows, run, shell_of, tell
 from esb.model import Status
 from esb.ports import ExchangeFilter, State, StoredExchange
 
@@ -87,7 +87,12 @@ def trace(
 
 @app.command()
 def replay(
-    context: typer.Context, message_id: MessageArgument, *, reason: ReasonOption, caller: CallerOption = None
+    context: typer.Context,
+    message_id: MessageArgument,
+    *,
+    reason: ReasonOption,
+    caller: CallerOption = None,
+    as_json: JsonFlag = False,
 ) -> None:
     """Let a parked exchange run again.
 
@@ -98,12 +103,18 @@ def replay(
             shell_of(context).settings, message_id, caller, operator=getpass.getuser(), reason=reason
         )
     )
-    out.print(f"{message_id} will run again; follow it with: esb messages trace {message_id}", markup=False)
+    told = f"{message_id} will run again; follow it with: esb messages trace {message_id}"
+    tell({"message_id": message_id, "replayed": True}, told, as_json=as_json)
 
 
 @app.command()
 def drop(
-    context: typer.Context, message_id: MessageArgument, *, reason: ReasonOption, caller: CallerOption = None
+    context: typer.Context,
+    message_id: MessageArgument,
+    *,
+    reason: ReasonOption,
+    caller: CallerOption = None,
+    as_json: JsonFlag = False,
 ) -> None:
     """End a parked exchange; its caller is told FAILED.
 
@@ -114,7 +125,8 @@ def drop(
             shell_of(context).settings, message_id, caller, operator=getpass.getuser(), reason=reason
         )
     )
-    out.print(f"{message_id} is closed; its caller is told FAILED", markup=False)
+    told = f"{message_id} is closed; its caller is told FAILED"
+    tell({"message_id": message_id, "dropped": True}, told, as_json=as_json)
 
 
 def _summary(stored: StoredExchange) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from esb.commands.shell import (
     print_rows,
     run,
     shell_of,
+    tell,
 )
 from esb.model import Finding, RouteId, Severity
 from esb.routes import compiler, formatter
@@ -109,6 +110,7 @@ def format_routes(
     context: typer.Context,
     *,
     check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 if it would.")] = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Write routes.yaml in its one canonical form.
 
@@ -118,12 +120,12 @@ def format_routes(
     before = path.read_text(encoding="utf-8")
     after = formatter.format_text(before)
     if after == before:
-        out.print(f"{path} is in canonical form", markup=False)
+        tell({"file": str(path), "rewritten": False}, f"{path} is in canonical form", as_json=as_json)
         return
     if check:
         fail(f"{path} is not in canonical form; run: esb routes format")
     path.write_text(after, encoding="utf-8")
-    out.print(f"{path} rewritten", markup=False)
+    tell({"file": str(path), "rewritten": True}, f"{path} rewritten", as_json=as_json)
 
 
 @app.command()

@@ -11,11 +11,12 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 import uvloop
 
 from esb import control
-from esb.commands.shell import PROBLEMS, Shell, counted, err, out, shell_of
+from esb.commands.shell import PROBLEMS, JsonFlag, Shell, counted, err, out, shell_of
 from esb.configuration import Agencies
 from esb.settings import Settings
 from esb.telemetry import logging
@@ -31,6 +32,7 @@ def serve(
     *,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes that share the port.")] = 1,
     slot: Annotated[int | None, typer.Option(hidden=True)] = None,
+    as_json: JsonFlag = False,
 ) -> None:
     """Run the bus until interrupted.
 
@@ -40,13 +42,13 @@ def serve(
     settings = shell.settings
     logging.configure(settings.log_level)
     if slot is not None or workers == 1:
-        uvloop.run(_work(settings, shell.agencies(), slot=slot or 0, share_port=slot is not None))
+        uvloop.run(_work(settings, shell.agencies(), slot=slot or 0, share_port=slot is not None, as_json=as_json))
         return
     _check_first(shell, settings)
-    raise typer.Exit(uvloop.run(_supervise(settings, workers)))
+    raise typer.Exit(uvloop.run(_supervise(settings, workers, as_json=as_json)))
 
 
-async def _work(settings: Settings, agencies: Agencies, *, slot: int, share_port: bool) -> None:
+async def _work(settings: Settings, agencies: Agencies, *, slot: int, share_port: bool, as_json: bool) -> None:
     from esb.app import Worker  # noqa: PLC0415 - other verbs need not wait for it
 
     stopping = _stop_signals()
@@ -57,8 +59,7 @@ async def _work(settings: Settings, agencies: Agencies, *, slot: int, share_port
     _set_apart_what_stays()
     if not share_port and worker.http_address is not None:
         host, port = worker.http_address
-        out.print(f"bus ready on http://{host}:{port}", markup=False)
-        sys.stdout.flush()
+        _say("ready", f"http://{host}:{port}", as_json=as_json)
     await stopping.wait()
     await worker.stop()
 
@@ -93,25 +94,30 @@ def _check_first(shell: Shell, settings: Settings) -> None:
     err.print(f"{len(table.routes)} routes, table {table.digest[:12]}", markup=False)
 
 
-async def _supervise(settings: Settings, workers: int) -> int:
+async def _supervise(settings: Settings, workers: int, *, as_json: bool) -> int:
     stopping = _stop_signals()
     tasks = [asyncio.create_task(_keep(slot, stopping)) for slot in range(workers)]
-    out.print(f"bus starting on {_address(settings)} with {counted(workers, 'worker')}", markup=False)
-    sys.stdout.flush()
-    announcing = asyncio.create_task(_announce(settings, workers))
+    _say("starting", _address(settings), f" with {counted(workers, 'worker')}", as_json=as_json)
+    announcing = asyncio.create_task(_announce(settings, workers, as_json=as_json))
     codes = await asyncio.gather(*tasks)
     announcing.cancel()
     return max(codes)
 
 
-async def _announce(settings: Settings, workers: int) -> None:
+async def _announce(settings: Settings, workers: int, *, as_json: bool) -> None:
     """Say once that all workers answer: until then a question might meet nobody."""
     ready = 0
     while ready < workers:
         await asyncio.sleep(LOOK_EVERY_S)
         answers = await control.order_all(control.sockets(Path(settings.home)), "status")
         ready = sum("error" not in answer for answer in answers)
-    out.print(f"bus ready on {_address(settings)}", markup=False)
+    _say("ready", _address(settings), as_json=as_json)
+
+
+def _say(state: str, address: str, rest: str = "", *, as_json: bool) -> None:
+    """One line about the bus, for people or machines, at once."""
+    line = msgspec.json.encode({"bus": state, "address": address}).decode()
+    out.print(line if as_json else f"bus {state} on {address}{rest}", markup=False)
     sys.stdout.flush()
 
 

@@ -157,13 +157,27 @@ def heading(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """Machine output: one JSON document, Azerbaijani as it is where the output can hold it."""
+    sys.stdout.write(json_text(value) + "\n")
+
+
+def json_text(value: Any) -> str:
+    """As `print_json` prints it."""
     text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
         # The stream's own escapes are not JSON's.
         text = json.dumps(json.loads(text), indent=2)
-    sys.stdout.write(text + "\n")
+    return text
+
+
+def tell(done: Mapping[str, object], *lines: str, as_json: bool) -> None:
+    """What a verb has done: a line or more for people, one object for machines."""
+    if as_json:
+        print_json(done)
+        return
+    for line in lines:
+        out.print(line, markup=False)
 
 
 def print_rows(

@@ -340,6 +340,11 @@ def test_every_verb_has_an_example_that_parses(path: tuple[str, ...]) -> None:
     command.make_context(" ".join(path), words[len(path) + 1 :], resilient_parsing=False)
 
 
+@pytest.mark.parametrize("path", VERBS, ids=" ".join)
+def test_every_verb_speaks_to_machines(path: tuple[str, ...]) -> None:
+    assert any("--json" in option.opts for option in VERBS[path].params)
+
+
 def test_what_looks_into_a_journal_does_not_make_one(operated: LiveBus, tmp_path: Path) -> None:
     nowhere = msgspec.structs.replace(operated.settings, home=str(tmp_path / "nowhere"), database_url="")
     unknown = "5f1c0de5-0000-4000-8000-000000000001"
