@@ -94,6 +94,9 @@ LEFT JOIN records ON records.message_id = page.message_id AND records.caller = p
 ORDER BY page.message_id, page.caller, records.id
 """
 
+# The answers of one exchange, by what they are known under.
+ANSWERS_OF = "SELECT agency, answer_key, sha256(raw) FROM awaited WHERE message_id = $1 AND caller = $2"
+
 ORPHANS = """
 SELECT chain, seq, message_id FROM records WHERE kind IN ('RECEIVED', 'COMPLETED') AND NOT EXISTS (
     SELECT 1 FROM exchanges WHERE exchanges.message_id = records.message_id AND exchanges.caller = records.caller

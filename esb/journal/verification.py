@@ -6,6 +6,7 @@ the oldest thing outside the database that it was compared with: an anchor, a ch
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
@@ -266,7 +267,9 @@ class _Verification:
         after = ("", "")
         while page := await self._journal.select(queries.AUDIT_PAGE, *after, EXCHANGES_PER_PAGE):
             for (caller, message_id), rows in groupby(page, key=lambda row: (row[0], row[1])):
-                self._check_readable(list(rows))
+                records = list(rows)
+                self._check_readable(records)
+                await self._check_answers(records)
                 after = (message_id, caller)
         for chain, seq, message_id in await self._journal.select(queries.ORPHANS):
             self._report(chain, seq, f"its exchange {message_id} was removed")
@@ -307,6 +310,21 @@ class _Verification:
         if (facts.status or None) != status or not _fits(reply_sha256, facts.reply_sha256):
             self._report(*matching[-1], f"{name}: the stored reply is not the recorded one")
 
+    async def _check_answers(self, rows: Sequence[Sequence[Any]]) -> None:
+        answered = [row[9:] for row in rows if row[11] in _ANSWERS]
+        if not answered:
+            return
+        caller, message_id = rows[0][:2]
+        kept = await self._journal.select(queries.ANSWERS_OF, message_id, caller)
+        digests = {(agency, key): sha256 for agency, key, sha256 in kept}
+        # After a replay an agency may answer under the same key again: then the last one is kept.
+        last = {(facts.agency, facts.answer_key): (chain, seq, facts) for chain, seq, facts in _readable(answered)}
+        for place, (chain, seq, facts) in last.items():
+            if place not in digests:
+                self._report(chain, seq, f"exchange {message_id}: the answer it was given is missing")
+            elif not _fits(digests[place], facts.answer_sha256):
+                self._report(chain, seq, f"exchange {message_id}: the stored answer is not the recorded one")
+
     # --- findings ----------------------------------------------------------------------------------------
 
     def _expect(self, chain: str, seq: int, digest: bytes, witness: str) -> None:
@@ -316,6 +334,16 @@ class _Verification:
     def _report(self, chain: str, seq: int, what: str) -> None:
         if len(self._problems) < PROBLEMS_AT_MOST:
             self._problems.append(Problem(chain=chain, seq=seq, what=what))
+
+
+def _readable(records: Iterable[Sequence[Any]]) -> Iterator[tuple[str, int, Content]]:
+    for chain, seq, _, content in records:
+        # What cannot be read was reported with its chain.
+        with contextlib.suppress(JournalTampered):
+            yield chain, seq, contents.decode(content)
+
+
+_ANSWERS = frozenset({Kind.ANSWERED.value, Kind.ANSWERED_LATE.value})
 
 
 def _bytes(line: object) -> bytes:
