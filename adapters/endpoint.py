@@ -9,7 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from adapters.agency_keys import AgencyKeys
+from adapters.credentials import Credentials, compile_credentials
 from adapters.manifest import Manifest, TlsFiles
+from adapters.secrets import AgencySecrets
 from adapters.transport import Destination, Transport
 from esb.errors import AgencyPaused, AgencyUnreachable
 from esb.model import Finding, Severity
@@ -22,13 +25,17 @@ _LOOPBACK: Final = ("http://127.", "http://localhost:", "http://[::1]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """An agency's address in this environment. `unusable` says what an operator must do before it can be called."""
+    """An agency's address in this environment. `unusable` says what an operator must do before it can be called.
+
+    `credentials`: what the agency's gateway wants to see with each call, besides any signature.
+    """
 
     manifest: Manifest
     url: str
     transport: Transport
     ssl: tls.SSLContext | None = None
     unusable: str = ""
+    credentials: Credentials | None = None
 
     def destination(self, operation: str) -> Destination:
         """What the transport needs to know for one operation; made once."""
@@ -50,14 +57,30 @@ class Endpoint:
             raise AgencyPaused("maintenance window", agency=manifest.agency, retry_after_s=300.0)
 
     async def send(self, call: OutgoingCall, destination: Destination, *, timeout_s: float) -> RawAnswer:
-        """One attempt; see `Transport.send`. Raises AgencyUnreachable, with advice, where it cannot be called."""
+        """One attempt; see `Transport.send` and `Credentials.send`.
+
+        Raises:
+            AgencyUnreachable: with advice, where it cannot be called.
+        """
         if self.unusable:
             raise AgencyUnreachable(self.unusable, agency=destination.agency, operation=destination.operation)
+        if self.credentials is not None:
+            return await self.credentials.send(call, destination, self.transport, timeout_s=timeout_s)
         return await self.transport.send(call, destination, timeout_s=timeout_s)
 
 
-def resolve(manifest: Manifest, settings: Settings, transport: Transport) -> tuple[Endpoint, tuple[Finding, ...]]:
-    """The agency's endpoint in this environment, and warnings about it. What makes it unusable is in the value."""
+def resolve(
+    manifest: Manifest,
+    settings: Settings,
+    transport: Transport,
+    *,
+    keys: AgencyKeys | None = None,
+    secrets: AgencySecrets | None = None,
+) -> tuple[Endpoint, tuple[Finding, ...]]:
+    """The agency's endpoint in this environment, and warnings about it. What makes it unusable is in the value.
+
+    `keys` and `secrets`: what credentials are made from; the warnings of `secrets` are not repeated.
+    """
     environment = settings.environment
     url = settings.endpoints.get(manifest.agency) or manifest.endpoint.get(environment, "")
     warnings: list[Finding] = []
@@ -72,7 +95,21 @@ def resolve(manifest: Manifest, settings: Settings, transport: Transport) -> tup
         except OSError as error:  # ssl.SSLError is one
             unusable = f"files under `tls` cannot be used: {error.strerror or 'wrong content'}"
             warnings.append(_warning(manifest, unusable))
-    return Endpoint(manifest=manifest, url=url, transport=transport, ssl=ssl, unusable=unusable), tuple(warnings)
+    credentials: Credentials | None = None
+    if manifest.credentials is not None:
+        credentials, found = compile_credentials(
+            manifest,
+            manifest.credentials,
+            secrets=secrets or AgencySecrets(Path(settings.home), manifest.agency),
+            keys=keys or AgencyKeys(),
+            transport=transport,
+            ssl=ssl,
+        )
+        warnings += found
+    endpoint = Endpoint(
+        manifest=manifest, url=url, transport=transport, ssl=ssl, unusable=unusable, credentials=credentials
+    )
+    return endpoint, tuple(warnings)
 
 
 def overrides_of_nobody(overrides: Mapping[str, str], known: list[str]) -> list[Finding]:

@@ -16,6 +16,7 @@ from adapters.endpoint import Endpoint, overrides_of_nobody, resolve
 from adapters.manifest import Authentication, Kind, Manifest
 from adapters.manifest_fields import ENVIRONMENTS
 from adapters.rest import RestOperation
+from adapters.secrets import AgencySecrets
 from adapters.soap import SoapOperation
 from adapters.transport import Transport
 from adapters.wsdl import WsdlOperation
@@ -126,7 +127,8 @@ class _Loader:
         self.findings += findings
         if manifest is None:
             return None
-        endpoint, warnings = resolve(manifest, self._settings, self._transport)
+        secrets = AgencySecrets(Path(self._settings.home), manifest.agency)
+        endpoint, warnings = resolve(manifest, self._settings, self._transport, keys=self._keys, secrets=secrets)
         self.findings += warnings
         self._check_proof(manifest)
         compiled = self._soap if manifest.kind is Kind.SOAP else self._rest
@@ -135,6 +137,8 @@ class _Loader:
         except ConfigurationError as error:
             self._say(manifest, f"contract cannot be used: {error.reason}", Severity.ERROR)
             return None
+        finally:
+            self.findings += secrets.findings
         return Adapter(manifest=manifest, endpoint=endpoint, operations=operations)
 
     def _soap(self, manifest: Manifest, endpoint: Endpoint) -> dict[str, Compiled]:
