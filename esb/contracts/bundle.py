@@ -1,160 +1,152 @@
 """A contract's XSD files, joined without files or network: what they import must lie in the same bundle.
 
-Called by `Contract` at load. Every file passes the hardened parser of `security.xml` first; the two schema compilers
-(libxml2 and xmlschema) then see only those bytes, under addresses of a scheme that nothing else serves.
+Called by `Contract` and by the WSDL reader at load. Every file passes the hardened parser of `security.xml` first; the
+two schema compilers (libxml2 and xmlschema) then see one set of documents in which every namespace has one front,
+under addresses of a scheme that nothing else serves.
 """
 
 from __future__ import annotations
 
 import email.message
 import io
-import posixpath
 import urllib.request
 import urllib.response
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import xmlschema
 from lxml import etree
 
+from esb.contracts.components import settle
+from esb.contracts.diagnosis import Served, explained, explained_components, mended
+from esb.contracts.gathering import Gathering, SchemaDocument, Shelf
+from esb.contracts.redefinition import apply_redefinitions
+from esb.contracts.repairs import repair
+from esb.contracts.wellknown import XML_NAMESPACE, XSD_NAMESPACE
 from esb.errors import ContractUnsupported
-from security.errors import XmlRefused
-from security.xml import Element, parse
+from security.xml import Element
 
-XSD_NAMESPACE = "http://www.w3.org/2001/XMLSchema"
-XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"
+__all__ = ["XML_NAMESPACE", "XSD_NAMESPACE", "SchemaSet", "join"]
 
-_XSD = f"{{{XSD_NAMESPACE}}}"
 _ROOT = "bundle:///"
-_XML_ATTRIBUTES = "xml.xsd"
-_REFERENCES = frozenset({_XSD + name for name in ("include", "import", "redefine", "override")})
-_MAX_FILE_BYTES = 10 * 1024 * 1024
-
-# The W3C publishes this schema on the web; contracts that use xml:lang import it from there.
-_XML_ATTRIBUTES_XSD = f"""\
-<xs:schema xmlns:xs="{XSD_NAMESPACE}" targetNamespace="{XML_NAMESPACE}">
-  <xs:attribute name="lang" type="xs:language"/>
-  <xs:attribute name="space"><xs:simpleType><xs:restriction base="xs:NCName">
-    <xs:enumeration value="default"/><xs:enumeration value="preserve"/>
-  </xs:restriction></xs:simpleType></xs:attribute>
-  <xs:attribute name="base" type="xs:anyURI"/>
-  <xs:attribute name="id" type="xs:ID"/>
-  <xs:attributeGroup name="specialAttrs">
-    <xs:attribute ref="xml:base"/><xs:attribute ref="xml:lang"/>
-    <xs:attribute ref="xml:space"/><xs:attribute ref="xml:id"/>
-  </xs:attributeGroup>
-</xs:schema>""".encode()
+_MAX_MENDINGS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaSet:
-    """Schema documents whose references point at one another only. `driver` imports every namespace."""
+    """Schema documents whose references point at one another only. `driver` imports every namespace.
+
+    `hints` are what was put right and a person should know of.
+    """
 
     driver: bytes
     documents: Mapping[str, bytes]
     namespaces: frozenset[str]
+    hints: tuple[str, ...] = ()
+    compiled: etree.XMLSchema = field(repr=False, compare=False)
+    served: Mapping[str, Served] = field(repr=False, compare=False)
 
     def validator(self) -> etree.XMLSchema:
-        """The compiled validator of libxml2. Raises ContractUnsupported."""
-        try:
-            return _validator(self.driver, self.documents)
-        except etree.XMLSchemaParseError as error:
-            raise ContractUnsupported(f"XSD cannot be compiled: {error}") from error
+        """The compiled validator of libxml2."""
+        return self.compiled
 
     def components(self) -> xmlschema.XMLSchema10:
         """The component model, for load time only: it is large. Raises ContractUnsupported."""
         opener = urllib.request.OpenerDirector()
         opener.add_handler(_BundleProtocol(self.documents))
         try:
-            return xmlschema.XMLSchema10(self.driver, base_url=_ROOT, opener=opener, use_fallback=False)
+            schema = xmlschema.XMLSchema10(
+                self.driver, base_url=_ROOT, opener=opener, use_fallback=False, validation="lax"
+            )
         except (xmlschema.XMLSchemaException, OSError) as error:
             raise ContractUnsupported(f"XSD cannot be understood: {error}") from error
+        reason = explained_components(schema, self.served)
+        if reason is not None:
+            raise ContractUnsupported(reason)
+        return schema
 
 
-def join(bundle: Mapping[str, bytes], entries: Iterable[str]) -> SchemaSet:
-    """Everything that the entry files reach, with each reference rewritten to its place in the bundle.
+def join(
+    bundle: Mapping[str, bytes], entries: Iterable[str], embedded: Iterable[tuple[str, Element]] = ()
+) -> SchemaSet:
+    """Everything that the entry files reach, and the schemas that stand inside of WSDL files (name and tree).
+
+    The embedded trees are changed. libxml2 has compiled the set when this returns.
 
     Raises:
-        ContractUnsupported: a file is missing from the bundle, is not safe XML or not a schema.
+        ContractUnsupported: a file is missing, not safe XML or not a schema; names clash; a reference leads nowhere;
+            or libxml2 refuses it. The reason names file and line.
     """
-    collection = _Collection(bundle)
+    gathering = Gathering(Shelf(bundle))
     for entry in entries:
-        collection.add(entry)
-    return collection.finished()
+        gathering.add(entry)
+    for file, tree in embedded:
+        gathering.add_tree(file, tree)
+    repaired: set[SchemaDocument] = set()
+    _repair(gathering, repaired)
+    apply_redefinitions(gathering)
+    needs = settle(gathering)
+    return _Compilation(gathering, needs).finished()
 
 
-class _Collection:
-    """Schema files found so far."""
+def _repair(gathering: Gathering, done: set[SchemaDocument]) -> None:
+    for document in gathering.documents:
+        if document not in done:
+            repair(document, gathering.hints.append)
+            done.add(document)
 
-    def __init__(self, bundle: Mapping[str, bytes]) -> None:
-        self._bundle = dict(bundle)
-        self._trees: dict[str, Element] = {}
-        self._importable: dict[str, list[str]] = {}
 
-    def add(self, file: str) -> None:
-        """Take a file and all that it refers to; `file` can be imported from outside its namespace."""
-        self._load(file)
-        namespace = self._trees[file].get("targetNamespace", "")
-        files = self._importable.setdefault(namespace, [])
-        if file not in files:
-            files.append(file)
+class _Compilation:
+    """Writes the documents for the compilers, and writes them again when libxml2 shows what to mend."""
+
+    def __init__(self, gathering: Gathering, needs: Mapping[SchemaDocument, set[str]]) -> None:
+        self._gathering = gathering
+        self._addresses = {document: f"{_ROOT}{number}.xsd" for number, document in enumerate(gathering.documents, 1)}
+        self._homes = {
+            namespace: f"{_ROOT}namespace-{number}.xsd"
+            for number, namespace in enumerate(sorted(gathering.namespaces), 1)
+        }
+        for document in gathering.documents:
+            self._write_imports(document, needs.get(document, set()))
 
     def finished(self) -> SchemaSet:
-        documents = dict(self._wrappers())
-        for file, tree in self._trees.items():
-            for reference in _references(tree):
-                self._redirect(file, reference)
-            documents[_ROOT + file] = etree.tostring(tree)
-        return SchemaSet(
-            driver=_schema("urn:esb:driver", [_import(name, self._home(name)) for name in sorted(self._importable)]),
-            documents=documents,
-            namespaces=frozenset(self._importable),
-        )
+        hints = self._gathering.hints
+        for _ in range(_MAX_MENDINGS):
+            served = {address: Served.of(document) for document, address in self._addresses.items()}
+            documents = {address: item.content for address, item in served.items()} | dict(self._fronts())
+            try:
+                compiled = _validator(self._driver(), documents)
+            except etree.XMLSchemaParseError as error:
+                if not mended(error, served, hints.append):
+                    raise ContractUnsupported(explained(error, served)) from error
+                continue
+            return SchemaSet(
+                driver=self._driver(),
+                documents=documents,
+                namespaces=frozenset(self._homes),
+                hints=tuple(dict.fromkeys(hints)),
+                compiled=compiled,
+                served=served,
+            )
+        raise ContractUnsupported("XSD cannot be compiled: too much of it would have to be mended")
 
-    def _load(self, file: str) -> None:
-        if file in self._trees:
-            return
-        tree = self._trees[file] = _parsed(file, self._bundle)
-        for reference in _references(tree):
-            location = reference.get("schemaLocation")
-            if reference.get("namespace") == XML_NAMESPACE:
-                self._bundle.setdefault(_XML_ATTRIBUTES, _XML_ATTRIBUTES_XSD)
-                self.add(_XML_ATTRIBUTES)
-            elif location and reference.tag == _XSD + "import":
-                self.add(self._found(file, location))
-            elif location:
-                self._load(self._found(file, location))
+    def _write_imports(self, document: SchemaDocument, namespaces: Iterable[str]) -> None:
+        for namespace in sorted(namespaces, reverse=True):
+            statement = etree.Element(f"{{{XSD_NAMESPACE}}}import")
+            if namespace:
+                statement.set("namespace", namespace)
+            statement.set("schemaLocation", self._homes[namespace])
+            document.tree.insert(0, statement)
 
-    def _found(self, file: str, location: str) -> str:
-        """The bundle's name for a location: relative to the file, or an address whose last part is in the bundle."""
-        name = location.rpartition("/")[2] if ":" in location else location
-        candidate = posixpath.normpath(posixpath.join(posixpath.dirname(file), name))
-        if candidate not in self._bundle:
-            raise ContractUnsupported(f"{file} refers to {location}, which is not among the contract's files")
-        return candidate
+    def _fronts(self) -> Iterable[tuple[str, bytes]]:
+        """libxml2 reads one import per namespace, so all documents of a namespace stand behind one front."""
+        for namespace, home in self._homes.items():
+            members = [self._addresses[item] for item in self._gathering.documents if item.namespace == namespace]
+            yield home, _schema(namespace, [f'<xs:include schemaLocation="{address}"/>' for address in members])
 
-    def _redirect(self, file: str, reference: Element) -> None:
-        location = reference.get("schemaLocation")
-        if reference.tag == _XSD + "import":
-            home = self._home(reference.get("namespace", ""))
-            if home is not None:
-                reference.set("schemaLocation", home)
-        elif location:
-            reference.set("schemaLocation", _ROOT + self._found(file, location))
-
-    def _home(self, namespace: str) -> str | None:
-        """libxml2 reads one import per namespace, so several files of one namespace get a common front."""
-        files = self._importable.get(namespace, [])
-        if not files:
-            return None
-        return _ROOT + files[0] if len(files) == 1 else _front(namespace)
-
-    def _wrappers(self) -> Iterable[tuple[str, bytes]]:
-        for namespace, files in self._importable.items():
-            if len(files) > 1:
-                includes = [f'<xs:include schemaLocation="{_escaped(_ROOT + file)}"/>' for file in files]
-                yield _front(namespace), _schema(namespace, includes)
+    def _driver(self) -> bytes:
+        return _schema("urn:esb:driver", [_import(name, home) for name, home in self._homes.items()])
 
 
 class _BundleProtocol(urllib.request.BaseHandler):
@@ -194,35 +186,14 @@ def _validator(driver: bytes, documents: Mapping[str, bytes]) -> etree.XMLSchema
     return etree.XMLSchema(etree.fromstring(driver, parser, base_url=_ROOT + "driver"))
 
 
-def _parsed(file: str, bundle: Mapping[str, bytes]) -> Element:
-    content = bundle.get(file)
-    if content is None:
-        raise ContractUnsupported(f"{file} is not among the contract's files")
-    try:
-        tree = parse(content, max_bytes=_MAX_FILE_BYTES)
-    except XmlRefused as error:
-        raise ContractUnsupported(f"{file}: {error.reason}") from error
-    if tree.tag != _XSD + "schema":
-        raise ContractUnsupported(f"{file} is not an XML Schema")
-    return tree
-
-
-def _references(tree: Element) -> list[Element]:
-    return [child for child in tree if child.tag in _REFERENCES]
-
-
-def _front(namespace: str) -> str:
-    return f"{_ROOT}-/{namespace.encode().hex()}.xsd"
-
-
 def _schema(namespace: str, parts: Iterable[str]) -> bytes:
     target = f' targetNamespace="{_escaped(namespace)}"' if namespace else ""
     return f'<xs:schema xmlns:xs="{XSD_NAMESPACE}"{target}>{"".join(parts)}</xs:schema>'.encode()
 
 
-def _import(namespace: str, location: str | None) -> str:
+def _import(namespace: str, location: str) -> str:
     name = f' namespace="{_escaped(namespace)}"' if namespace else ""
-    return f'<xs:import{name} schemaLocation="{_escaped(location or "")}"/>'
+    return f'<xs:import{name} schemaLocation="{_escaped(location)}"/>'
 
 
 def _escaped(text: str) -> str:
