@@ -91,6 +91,10 @@ class NotPermitted(Refused):
     """The caller has no grant for this route and purpose."""
 
 
+class PilotOnly(NotPermitted):
+    """The caller holds a grant, and the agency's service is still piloted with others."""
+
+
 class RouteUnknown(Refused):
     """No such route, for this caller."""
 
@@ -149,6 +153,26 @@ class MessageUnknown(Refused):
     """No such message, for this caller."""
 
 
+class PusherUnproven(Refused):
+    """Who brings an answer could not be established as an agency that may."""
+
+
+class AnswerUnreadable(Refused):
+    """An agency brought something that is no answer of its contract, or names no key."""
+
+
+class AnswerUnexpected(Refused):
+    """Nothing waits for this answer."""
+
+
+class AnswerTaken(Refused):
+    """Another answer was brought under this key before."""
+
+
+class AnswerLate(Refused):
+    """The exchange that waited for this answer has ended without it."""
+
+
 class Expired(Refused):
     """The request's `expires_at` has passed."""
 
@@ -188,6 +212,10 @@ class AgencyUnreachable(AgencyError):
 
 class AgencyTimeout(AgencyError):
     """Bytes were sent and no whole answer came: the effect is unknown."""
+
+
+class AnswerOverdue(AgencyError):
+    """The agency accepted the question and did not answer within the time it has."""
 
 
 class AgencyRejected(AgencyError):

@@ -40,7 +40,7 @@ async def call(signed: Signed, *, guard: Guard, deadline: Deadline, before_send:
         if before_send is not None:
             await before_send()
         timeout_s = deadline.shortened(route.timeout_s)
-        raw = await route.operation.send(signed.call, timeout_s=timeout_s)
+        raw = await signed.translated.operation.send(signed.call, timeout_s=timeout_s)
         outcome = Outcome.FAILED if raw.http_status in _OVERLOADED else Outcome.ANSWERED
     except (AgencyUnreachable, AgencyTimeout) as error:
         if timeout_s < route.timeout_s and deadline.remaining_s() <= timeout_s * _LAST_SHARE:

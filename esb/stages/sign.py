@@ -21,7 +21,7 @@ class Signed(msgspec.Struct, frozen=True, kw_only=True):
 def sign(translated: Translated, *, now: datetime) -> Signed:
     """Raises KeyUnavailable when the bus has no key for this agency."""
     valid = translated.valid
-    call = translated.route.operation.sign(
+    call = translated.operation.sign(
         translated.document,
         message_id=valid.message_id,
         traceparent=valid.traceparent,

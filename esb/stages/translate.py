@@ -5,15 +5,17 @@ from __future__ import annotations
 import msgspec
 
 from esb.errors import RequestInvalid, RequestUnencodable
+from esb.ports import AgencyOperation
 from esb.routes.table import CallRoute
 from esb.stages.validate import Valid
 
 
 class Translated(msgspec.Struct, frozen=True, kw_only=True):
-    """A document that the agency's contract accepts."""
+    """A document that the agency's contract accepts, and the operation it is for."""
 
     valid: Valid
     route: CallRoute
+    operation: AgencyOperation
     document: bytes
 
 
@@ -31,4 +33,13 @@ def translate(valid: Valid, route: CallRoute) -> Translated:
         if pointer is None:
             raise
         raise RequestInvalid(error.reason, path=pointer) from error
-    return Translated(valid=valid, route=route, document=document)
+    return Translated(valid=valid, route=route, operation=route.operation, document=document)
+
+
+def ask_for_answer(valid: Valid, route: CallRoute, look: AgencyOperation, *, key: str) -> Translated:
+    """The document that asks for the answer to a question that the agency accepted earlier, as `key`.
+
+    Raises:
+        RequestUnencodable: the agency's own key does not fit its contract.
+    """
+    return Translated(valid=valid, route=route, operation=look, document=look.encode({"key": key}))

@@ -20,5 +20,5 @@ class Proven(msgspec.Struct, frozen=True, kw_only=True):
 def verify(answered: Answered, *, now: datetime) -> Proven:
     """Raises ReplyUnproven, or ReplyInvalid when the answer is not even of the agency's protocol."""
     signed = answered.signed
-    answer = signed.translated.route.operation.verify(answered.raw, signed.call, now=now)
+    answer = signed.translated.operation.verify(answered.raw, signed.call, now=now)
     return Proven(answered=answered, answer=answer)
