@@ -1,52 +1,37 @@
 from __future__ import annotations
 
 import inspect
+from types import SimpleNamespace
 
-import aiohttp
+import httptools
 import pytest
-from aiohttp import client_exceptions
+from httptools.parser import errors
 
-from adapters import transport
+from adapters.transport_connection import Connection
 
-NEVER_RAISED_BY_A_REQUEST = {
-    # WebSocket and redirect classes: the transport opens no WebSocket and follows no redirect. They are still
-    # ClientErrors, so the widest net catches all but this one.
-    "WSMessageTypeError",
-}
-
-BEFORE_THE_FIRST_BYTE = {
-    "ClientConnectorError",
-    "ClientConnectorCertificateError",
-    "ClientConnectorDNSError",
-    "ClientConnectorSSLError",
-    "ClientProxyConnectionError",
-    "ClientSSLError",
-    "ConnectionTimeoutError",
-    "InvalidURL",
-    "InvalidUrlClientError",
-    "InvalidUrlRedirectClientError",
-    "NonHttpUrlClientError",
-    "NonHttpUrlRedirectClientError",
-    "ServerFingerprintMismatch",
-    "UnixClientConnectorError",
-}
+CAUGHT = (httptools.HttpParserError, httptools.HttpParserUpgrade)
 
 
-def aiohttp_exceptions() -> list[type[Exception]]:
-    classes = inspect.getmembers(client_exceptions, inspect.isclass)
-    return [kind for name, kind in classes if issubclass(kind, Exception) and name not in NEVER_RAISED_BY_A_REQUEST]
+def exceptions_of_the_parser() -> list[type[Exception]]:
+    return [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, Exception)]
 
 
-@pytest.mark.parametrize("kind", aiohttp_exceptions(), ids=lambda kind: kind.__name__)
-def test_every_client_exception_of_aiohttp_is_mapped(kind: type[Exception]) -> None:
-    assert issubclass(kind, (*transport.NOTHING_SENT, *transport.EFFECT_UNKNOWN))
+@pytest.mark.parametrize("kind", exceptions_of_the_parser(), ids=lambda kind: kind.__name__)
+def test_every_exception_of_the_parser_is_caught(kind: type[Exception]) -> None:
+    assert issubclass(kind, CAUGHT)
 
 
-@pytest.mark.parametrize("kind", aiohttp_exceptions(), ids=lambda kind: kind.__name__)
-def test_only_classes_known_to_precede_the_first_byte_count_as_nothing_sent(kind: type[Exception]) -> None:
-    assert issubclass(kind, transport.NOTHING_SENT) == (kind.__name__ in BEFORE_THE_FIRST_BYTE)
+async def test_the_connection_has_every_callback_that_the_parser_may_need_for_framing() -> None:
+    connection = Connection()
+    for name in ("on_message_begin", "on_header", "on_headers_complete", "on_body", "on_message_complete"):
+        assert callable(getattr(connection, name))
 
 
-@pytest.mark.parametrize("name", sorted(client_exceptions.__all__))
-def test_names_that_aiohttp_publishes_are_the_ones_that_are_checked(name: str) -> None:
-    assert issubclass(getattr(aiohttp, name), (aiohttp.ClientError, TypeError))
+async def test_bytes_that_nobody_asked_for_end_the_connection() -> None:
+    connection = Connection()
+    aborted = []
+    connection.connection_made(SimpleNamespace(abort=lambda: aborted.append(True), is_closing=lambda: bool(aborted)))  # type: ignore[arg-type]
+    assert connection.is_usable
+    connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    assert aborted
+    assert not connection.is_usable
