@@ -179,12 +179,13 @@ class TrustedLeaf:
 class TrustAnchors:
     """Whose certificates are believed: `pinned` are SHA-256 digests of DER, `roots` are authorities.
 
-    A root vouches for what it issued directly; an intermediate authority has to be a root itself. Without anchors
-    nothing is believed.
+    `known`: the pinned certificates themselves, for messages that name one without carrying it. A root vouches for
+    what it issued directly; an intermediate authority has to be a root itself. Without anchors nothing is believed.
     """
 
     pinned: frozenset[bytes] = frozenset()
     roots: tuple[x509.Certificate, ...] = ()
+    known: tuple[x509.Certificate, ...] = ()
     # A memory of answers, not a part of the value: parsing and checking a chain costs more than a whole verify.
     _remembered: dict[bytes, TrustedLeaf] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -235,14 +236,12 @@ def load(folder: Path) -> TrustAnchors:
 
 def anchors_of(certificates: Iterable[x509.Certificate]) -> TrustAnchors:
     """Anchors from certificates: authorities are roots, others are pinned."""
-    pinned: set[bytes] = set()
+    known: list[x509.Certificate] = []
     roots: list[x509.Certificate] = []
     for certificate in certificates:
-        if _is_authority(certificate):
-            roots.append(certificate)
-        else:
-            pinned.add(sha256_of(certificate))
-    return TrustAnchors(pinned=frozenset(pinned), roots=tuple(roots))
+        (roots if _is_authority(certificate) else known).append(certificate)
+    pinned = frozenset(sha256_of(certificate) for certificate in known)
+    return TrustAnchors(pinned=pinned, roots=tuple(roots), known=tuple(known))
 
 
 def check(certificate: x509.Certificate, anchors: TrustAnchors, now: dt.datetime) -> None:

@@ -32,6 +32,13 @@ class SignatureInvalid(SecurityError):
     """A signature is wrong, wrapped, or made with an algorithm outside the closed profile."""
 
 
+class DecryptionFailed(SignatureInvalid):
+    """An encrypted part opens with no key that is here, was changed, or is outside the closed profile.
+
+    One class and, once a key is used, one reason for all: which step failed is what a padding oracle asks.
+    """
+
+
 class TokenInvalid(SecurityError):
     """A caller's bearer token is malformed, expired, for another audience, or wrongly signed."""
 

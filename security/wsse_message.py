@@ -1,12 +1,11 @@
 """The parts of a signed SOAP message, found by the place where they stand and never by an Id.
 
-Read by `wsse` before anything is proven. Whatever could be understood in two ways (two headers, two bodies, two
-elements with one Id, a reference to another place) is refused here; that is what signature wrapping lives on.
+Read by `wsse_verifier` before anything is proven. Whatever could be understood in two ways (two headers, two bodies,
+two elements with one Id, a reference to another place) is refused here; that is what signature wrapping lives on.
 """
 
 from __future__ import annotations
 
-import enum
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,44 +13,31 @@ from dataclasses import dataclass
 from lxml import etree
 
 from security.errors import SignatureInvalid, SignatureMissing, XmlRefused
+from security.wsse_keyinfo import KeyName, read_key_info
+from security.wsse_terms import WSSE, WSSE11, WSU, WSU_ID, HeaderTerms, SoapVersion
 from security.xml import Element, parse
-from security.xmldsig import Reference, SignedInfo, decode_base64, ds, read_signed_info
+from security.xmldsig import Reference, SignedInfo, SignedInfoReader, decode_base64, ds
 
-_OASIS = "http://docs.oasis-open.org/wss/"
-WSSE = _OASIS + "2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
-WSU = _OASIS + "2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
-WSSE11 = _OASIS + "oasis-wss-wssecurity-secext-1.1.xsd"
-X509V3 = _OASIS + "2004/01/oasis-200401-wss-x509-token-profile-1.0#X509v3"
-BASE64_BINARY = _OASIS + "2004/01/oasis-200401-wss-soap-message-security-1.0#Base64Binary"
+XENC = "http://www.w3.org/2001/04/xmlenc#"
 
-WSU_ID = f"{{{WSU}}}Id"
-_SECURITY = f"{{{WSSE}}}Security"
-_TOKEN = f"{{{WSSE}}}BinarySecurityToken"
-_TOKEN_REFERENCE = f"{{{WSSE}}}SecurityTokenReference"
-_DIRECT_REFERENCE = f"{{{WSSE}}}Reference"
-_TIMESTAMP = f"{{{WSU}}}Timestamp"
 CREATED = f"{{{WSU}}}Created"
 EXPIRES = f"{{{WSU}}}Expires"
+_SECURITY = f"{{{WSSE}}}Security"
+_TOKEN = f"{{{WSSE}}}BinarySecurityToken"
+_TIMESTAMP = f"{{{WSU}}}Timestamp"
 _CONFIRMATION = f"{{{WSSE11}}}SignatureConfirmation"
+_USERNAME = f"{{{WSSE}}}UsernameToken"
 _SIGNATURE = ds("Signature")
+ENCRYPTED_KEY = f"{{{XENC}}}EncryptedKey"
 
 
-class SoapVersion(enum.StrEnum):
-    """The two envelopes there are."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """What a ds:Signature says, unproven."""
 
-    SOAP11 = "1.1"
-    SOAP12 = "1.2"
-
-    @property
-    def namespace(self) -> str:
-        """The envelope's namespace."""
-        return _SOAP_NAMESPACES[self]
-
-
-_SOAP_NAMESPACES = {
-    SoapVersion.SOAP11: "http://schemas.xmlsoap.org/soap/envelope/",
-    SoapVersion.SOAP12: "http://www.w3.org/2003/05/soap-envelope",
-}
+    info: SignedInfo
+    value: bytes
+    key: KeyName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,39 +46,16 @@ class Message:
 
     body: Element
     blocks: tuple[Element, ...]
-    token: Element
-    timestamp: Element
+    token: Element | None
+    timestamp: Element | None
     confirmation: Element | None
-    signed_info: SignedInfo
-    signature_value: bytes
-
-    @classmethod
-    def read(cls, data: bytes, soap: SoapVersion) -> Message:
-        """Raises XmlRefused, SignatureMissing or SignatureInvalid when a part is missing or there twice."""
-        root = parse(data)
-        header, body = _header_and_body(root, soap.namespace)
-        security, blocks = _security_of(header, soap)
-        token, timestamp, confirmation, signature = _parts(security)
-        signed_info, value, key_info = _signature_children(signature)
-        token_reference = _refuse_other_key(key_info, token)
-        message = cls(
-            body=body,
-            blocks=blocks,
-            token=token,
-            timestamp=timestamp,
-            confirmation=confirmation,
-            signed_info=read_signed_info(signed_info),
-            signature_value=decode_base64(value.text),
-        )
-        parts = [signature, key_info, token_reference, *message.signable()]
-        meant = {reference.target_id for reference in message.signed_info.references}
-        _refuse_ambiguous_ids(root, data, parts, meant | {token.get(WSU_ID, "")})
-        return message
+    username: Element | None
+    signed: Signed | None
 
     def signable(self) -> list[Element]:
         """The places where a signed part may stand."""
-        places = [self.body, self.timestamp, self.token, *self.blocks]
-        return places if self.confirmation is None else [*places, self.confirmation]
+        own = (self.timestamp, self.token, self.confirmation, self.username)
+        return [self.body, *(part for part in own if part is not None), *self.blocks]
 
     def covered(self) -> dict[Element, Reference]:
         """What each reference points to: one of the places where a signed part may stand, each at most once.
@@ -100,9 +63,11 @@ class Message:
         Raises:
             SignatureInvalid: a reference points elsewhere, or two point to one element.
         """
+        if self.signed is None:
+            return {}
         by_id = {element.get(WSU_ID): element for element in self.signable()}
         covered: dict[Element, Reference] = {}
-        for reference in self.signed_info.references:
+        for reference in self.signed.info.references:
             target = by_id.get(reference.target_id)
             if target is None or target in covered:
                 raise SignatureInvalid("reference points to no place where a signed part may stand")
@@ -110,60 +75,96 @@ class Message:
         return covered
 
 
+class MessageReader:
+    """Reads messages whose security header keeps to `terms`. Safe for concurrent use."""
+
+    def __init__(self, soap: SoapVersion, terms: HeaderTerms) -> None:
+        """All that is looked for is decided here."""
+        self._envelope, self._header, self._body = (
+            f"{{{soap.namespace}}}{name}" for name in ("Envelope", "Header", "Body")
+        )
+        self._actor = f"{{{soap.namespace}}}{soap.actor}"
+        self._terms = terms
+        self._signed_infos = SignedInfoReader()
+        self._required, self._allowed = _parts_by(terms)
+
+    def read(self, data: bytes) -> Message:
+        """Raises XmlRefused, SignatureMissing or SignatureInvalid when a part is missing or there twice."""
+        root = parse(data)
+        header, body = self._header_and_body(root)
+        security, blocks = self._security_of(header)
+        parts = self._parts(security)
+        signature = parts.get(_SIGNATURE)
+        token = parts.get(_TOKEN)
+        signed = None if signature is None else self._signed(signature, token)
+        message = Message(
+            body=body,
+            blocks=blocks,
+            token=token,
+            timestamp=parts.get(_TIMESTAMP),
+            confirmation=parts.get(_CONFIRMATION),
+            username=parts.get(_USERNAME),
+            signed=signed,
+        )
+        if signature is not None and signed is not None:
+            _refuse_ambiguous_ids(root, data, message, [signature, *signature[2].iter()], signed)
+        return message
+
+    def _header_and_body(self, root: Element) -> tuple[Element, Element]:
+        children = list(root)
+        if root.tag != self._envelope or not children:
+            raise XmlRefused("not a SOAP envelope of this version")
+        tags = [child.tag for child in children]
+        if tags == [self._body]:
+            raise SignatureMissing("message has no header")
+        if tags != [self._header, self._body]:
+            raise SignatureInvalid("envelope must hold one header and one body")
+        return children[0], children[1]
+
+    def _security_of(self, header: Element) -> tuple[Element, tuple[Element, ...]]:
+        securities = [block for block in header if block.tag == _SECURITY]
+        if not securities:
+            raise SignatureMissing("message has no security header")
+        security = securities[0]
+        # A second one, or one for somebody else, would let two readers choose two signatures.
+        if len(securities) > 1 or security.get(self._actor) != self._terms.actor:
+            text = "with the agreed actor" if self._terms.actor else "without actor"
+            raise SignatureInvalid(f"exactly one security header, {text}, is in the profile")
+        return security, tuple(block for block in header if block is not security)
+
+    def _parts(self, security: Element) -> dict[str, Element]:
+        parts = {str(child.tag): child for child in security}
+        if len(parts) != len(security) or not parts.keys() <= self._allowed:
+            raise SignatureInvalid("security header holds a part twice or a part outside the profile")
+        if not self._required <= parts.keys():
+            missing = sorted(tag.rpartition("}")[2] for tag in self._required - parts.keys())
+            raise SignatureMissing(f"security header lacks {', '.join(missing)}")
+        return parts
+
+    def _signed(self, signature: Element, token: Element | None) -> Signed:
+        children = list(signature)
+        if [child.tag for child in children] != _SIGNATURE_CHILDREN:
+            raise SignatureInvalid("signature is outside the profile")
+        signed_info, value, key_info = children
+        key = read_key_info(key_info, token)
+        if key.reference not in self._terms.key_references:
+            raise SignatureInvalid(f"KeyInfo names its certificate by {key.reference}, which is not what was agreed")
+        return Signed(info=self._signed_infos.read(signed_info), value=decode_base64(value.text), key=key)
+
+
 _SIGNATURE_CHILDREN = [ds("SignedInfo"), ds("SignatureValue"), ds("KeyInfo")]
-_REQUIRED_CHILDREN = frozenset({_TOKEN, _TIMESTAMP, _SIGNATURE})
-_SECURITY_CHILDREN = _REQUIRED_CHILDREN | {_CONFIRMATION}
 
 
-def _header_and_body(root: Element, soap: str) -> tuple[Element, Element]:
-    children = list(root)
-    if root.tag != f"{{{soap}}}Envelope" or not children:
-        raise XmlRefused("not a SOAP envelope of this version")
-    if [child.tag for child in children] == [f"{{{soap}}}Body"]:
-        raise SignatureMissing("message has no header")
-    if [child.tag for child in children] != [f"{{{soap}}}Header", f"{{{soap}}}Body"]:
-        raise SignatureInvalid("envelope must hold one header and one body")
-    return children[0], children[1]
-
-
-def _security_of(header: Element, soap: SoapVersion) -> tuple[Element, tuple[Element, ...]]:
-    securities = [block for block in header if block.tag == _SECURITY]
-    if not securities:
-        raise SignatureMissing("message has no security header")
-    security = securities[0]
-    # A second one, or one for an intermediary, would let two readers choose two signatures.
-    actor = "actor" if soap is SoapVersion.SOAP11 else "role"
-    if len(securities) > 1 or security.get(f"{{{soap.namespace}}}{actor}") is not None:
-        raise SignatureInvalid("exactly one security header, without actor, is in the profile")
-    return security, tuple(block for block in header if block is not security)
-
-
-def _parts(security: Element) -> tuple[Element, Element, Element | None, Element]:
-    """Token, timestamp, confirmation and signature."""
-    parts = {str(child.tag): child for child in security}
-    if len(parts) != len(security) or not parts.keys() <= _SECURITY_CHILDREN:
-        raise SignatureInvalid("security header holds a part twice or a part outside the profile")
-    missing = _REQUIRED_CHILDREN - parts.keys()
-    if missing:
-        raise SignatureMissing("security header lacks signature, certificate or timestamp")
-    return parts[_TOKEN], parts[_TIMESTAMP], parts.get(_CONFIRMATION), parts[_SIGNATURE]
-
-
-def _signature_children(signature: Element) -> list[Element]:
-    children = list(signature)
-    if [child.tag for child in children] != _SIGNATURE_CHILDREN:
-        raise SignatureInvalid("signature is outside the profile")
-    return children
-
-
-def _refuse_other_key(key_info: Element, token: Element) -> Element:
-    # The key is the token's, so KeyInfo must say just that: another key named here is not looked at, but refused.
-    chain = list(key_info.iterdescendants())
-    if [child.tag for child in chain] != [_TOKEN_REFERENCE, _DIRECT_REFERENCE]:
-        raise SignatureInvalid("KeyInfo is outside the profile")
-    if chain[1].get("URI") != f"#{token.get(WSU_ID)}" or token.get("ValueType") != X509V3:
-        raise SignatureInvalid("KeyInfo does not name the certificate in the message")
-    return chain[0]
+def _parts_by(terms: HeaderTerms) -> tuple[frozenset[str], frozenset[str]]:
+    """What the security header must hold, and what it may."""
+    asked = {
+        _SIGNATURE: terms.signature,
+        _TIMESTAMP: terms.timestamp,
+        _USERNAME: terms.username is not None,
+        ENCRYPTED_KEY: terms.encrypted,
+    }
+    required = frozenset(tag for tag, wanted in asked.items() if wanted)
+    return required, required | {_TIMESTAMP} | ({_TOKEN, _CONFIRMATION} if terms.signature else set())
 
 
 _ID_TEST = "local-name()='Id' or local-name()='ID' or local-name()='AssertionID' or name()='xml:id'"
@@ -171,14 +172,19 @@ _ALL_IDS = etree.XPath(f"//@*[{_ID_TEST} or local-name()='id']", smart_strings=F
 _IDS_BY_TYPE = etree.XPath(f"//@*[{_ID_TEST}]", smart_strings=False)
 
 
-def _refuse_ambiguous_ids(root: Element, data: bytes, parts: Sequence[Element], meant: set[str]) -> None:
+def _refuse_ambiguous_ids(
+    root: Element, data: bytes, message: Message, others: Sequence[Element], signed: Signed
+) -> None:
     # Nothing is looked up by Id here, but what an Id names must not depend on who reads the message. A plain `id` may
     # be a business attribute and repeat, unless the signature means it.
-    if _only_parts_have_ids(data, parts):
+    if _only_parts_have_ids(data, (*message.signable(), *others)):
         return
     ids = _strings(_ALL_IDS, root)
     if len(ids) == len(set(ids)):
         return
+    meant = {reference.target_id for reference in signed.info.references}
+    if message.token is not None:
+        meant.add(message.token.get(WSU_ID, ""))
     counts = Counter(ids)
     by_type = _strings(_IDS_BY_TYPE, root)
     if len(by_type) != len(set(by_type)) or any(counts[name] > 1 for name in meant):
@@ -188,10 +194,18 @@ def _refuse_ambiguous_ids(root: Element, data: bytes, parts: Sequence[Element], 
 def _only_parts_have_ids(data: bytes, parts: Sequence[Element]) -> bool:
     # Saves a walk over the whole document: when its text has no more Id attributes than the parts, nothing else has
     # one. Text that only looks like one, or an attribute with space before its `=`, merely costs the walk.
-    own = [found for part in parts for found in (part.get(WSU_ID), part.get("Id")) if found is not None]
     written = data.count(b"Id=") + data.count(b"ID=") + data.count(b"id=")
-    spaced = any(space in data for space in (b" =", b"\t=", b"\n=", b"\r="))
-    return written == len(own) == len(set(own)) and not spaced
+    if b" =" in data or b"\t=" in data or b"\n=" in data or b"\r=" in data:
+        return False
+    own: set[str] = set()
+    count = 0
+    for part in parts:
+        for name in (WSU_ID, "Id"):
+            found = part.get(name)
+            if found is not None:
+                own.add(found)
+                count += 1
+    return written == count == len(own)
 
 
 def _strings(expression: etree.XPath, root: Element) -> list[str]:

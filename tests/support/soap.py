@@ -12,7 +12,7 @@ from lxml import etree
 
 from security.keys import SigningKey
 from security.wsse import SoapVersion, VerifiedBody, WsseSigner, WsseVerifier
-from security.wsse_message import WSSE, WSSE11, WSU, X509V3
+from security.wsse_terms import WSSE, WSSE11, WSU, X509V3
 from security.xmldsig import DS, EXCLUSIVE_C14N, METHOD_URIS, SHA256
 from tests.support.keys import NOW, anchors_for, signing_key
 

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from lxml import etree
 
 from security.keys import Algorithm, SigningKey
-from security.wsse_message import WSSE, X509V3
+from security.wsse_terms import WSSE, X509V3
 from tests.support.soap import Forge, find
 
 xmlsec: Any = _xmlsec

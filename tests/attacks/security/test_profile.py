@@ -13,7 +13,7 @@ from lxml import etree
 
 from security.errors import CertificateRejected, SignatureInvalid, SignatureMissing
 from security.keys import Algorithm, SigningKey
-from security.wsse_message import BASE64_BINARY, WSSE, X509V3
+from security.wsse_terms import BASE64_BINARY, WSSE, X509V3
 from security.xmldsig import DS, EXCLUSIVE_C14N, METHOD_URIS
 from tests.support.keys import authority, issued_key, signing_key
 from tests.support.soap import CONTENT, Forge, find, signed, text, tree, verify

@@ -8,7 +8,7 @@ import pytest
 from lxml import etree
 
 from security.errors import SignatureInvalid, SignatureMissing, XmlRefused
-from security.wsse_message import WSSE
+from security.wsse_terms import WSSE
 from security.xmldsig import DS
 from tests.support.keys import NOW
 from tests.support.soap import CONTENT, SOAP, WSU_ID, Forge, find, signed, text, tree, verifier, verify

@@ -14,7 +14,7 @@ from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from security.keys import Algorithm
 from security.wsse import SoapVersion
-from security.wsse_message import WSSE11, WSU
+from security.wsse_terms import WSSE11, WSU
 from security.xml import canonical, parse
 from security.xmldsig import EXCLUSIVE_C14N
 from tests.support import xmlsec_oracle

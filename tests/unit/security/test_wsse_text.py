@@ -8,7 +8,7 @@ from lxml import etree
 from security.errors import XmlRefused
 from security.keys import Algorithm
 from security.wsse import SoapVersion
-from security.wsse_message import WSSE11, WSU
+from security.wsse_terms import WSSE11, WSU
 from security.xml import canonical, parse
 from tests.support.keys import NOW, signing_key
 from tests.support.soap import CONTENT, find, signer, tree, verifier
