@@ -38,11 +38,6 @@ class Secret:
         return self._value is not None
 
 
-def given(name: str, value: str) -> Secret:
-    """A secret that does not come from a file."""
-    return Secret(name=name, _value=value)
-
-
 class AgencySecrets:
     """What one agency's manifest may ask for, read while it is compiled. `findings`: warnings, with advice."""
 

@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from esb import operations
+from esb.commands import secrets
 from esb.commands.shell import JsonFlag, group, out, print_json, print_rows, shell_of
 from esb.ports import utc_now
 from security import keys
 from security.keys import Algorithm
 
-app = group("keys", "The bus's own signing keys.")
+app = group("keys", "The bus's own signing keys, and the secrets of agencies.")
+app.add_typer(secrets.app)
 
 
 @app.command("list")
