@@ -11,7 +11,7 @@ from typing import Final
 
 from adapters.agency_keys import AgencyKeys
 from adapters.credentials import Credentials, compile_credentials
-from adapters.manifest import Manifest, TlsFiles
+from adapters.manifest import Lifecycle, Manifest, TlsFiles
 from adapters.secrets import AgencySecrets
 from adapters.transport import Destination, Transport
 from esb.errors import AgencyPaused, AgencyUnreachable
@@ -19,6 +19,9 @@ from esb.model import Finding, Severity
 from esb.ports import OutgoingCall, RawAnswer
 from esb.routes.fields import nearest
 from esb.settings import Settings
+
+LIVE: Final = "live"
+"""The environment in which real persons are asked about."""
 
 _LOOPBACK: Final = ("http://127.", "http://localhost:", "http://[::1]")
 
@@ -85,6 +88,8 @@ def resolve(
     url = settings.endpoints.get(manifest.agency) or manifest.endpoint.get(environment, "")
     warnings: list[Finding] = []
     unusable = "" if url else _advice(manifest, environment)
+    if manifest.lifecycle is Lifecycle.TEST and environment == LIVE:
+        unusable = "adapter is in its test and is not called in the environment 'live'; promote it"
     if url.startswith("http://") and not url.startswith(_LOOPBACK):
         text = f"the {environment} endpoint is not https: personal data cross the network in clear"
         warnings.append(_warning(manifest, text))

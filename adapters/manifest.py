@@ -199,8 +199,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def in_use(self) -> bool:
-        """False once an operator took the agency out of use."""
-        return self.lifecycle not in {Lifecycle.SUSPENDED, Lifecycle.RETIRED}
+        """False before the connection has come to its test, and once an operator took it out of use."""
+        return self.lifecycle in {Lifecycle.TEST, Lifecycle.PILOT, Lifecycle.LIVE}
 
     @property
     def guard_limits(self) -> GuardLimits:
@@ -219,7 +219,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 def read(path: Path) -> tuple[Manifest | None, tuple[Finding, ...]]:
     """The manifest of one `adapter.yaml`, and all that is wrong with it; None when there is an error."""
-    loaded = document.load(path)
+    return _read(document.load(path), path)
+
+
+def parse(content: bytes, path: Path) -> tuple[Manifest | None, tuple[Finding, ...]]:
+    """As `read`, for a manifest that lies in no folder; `path` is what it goes by, its parent named for the agency."""
+    return _read(document.parse_bytes(content, file=str(path)), path)
+
+
+def _read(loaded: document.Document, path: Path) -> tuple[Manifest | None, tuple[Finding, ...]]:
     if loaded.root is None:
         return None, loaded.findings
     values, findings = fields.read(loaded.root, FIELDS, loaded.file)
@@ -234,8 +242,13 @@ def _manifest(values: Mapping[str, Any], path: Path) -> Manifest:
     plain["endpoint"] = {name: url for name, url in values["endpoint"].items() if url}
     not_found = plain.pop("not_found")
     plain["not_found_statuses"], plain["not_found_answers"] = not_found["http_status"], not_found["answer"]
-    plain["maintenance"] = [_window(window) for window in values["maintenance"]]
+    plain["maintenance"] = windows(values["maintenance"])
     return msgspec.convert({**plain, "file": str(path)}, Manifest, from_attributes=True)
+
+
+def windows(written: Iterable[Mapping[str, str]]) -> tuple[Window, ...]:
+    """The maintenance windows as values."""
+    return tuple(map(_window, written))
 
 
 def _window(written: Mapping[str, str]) -> Window:

@@ -5,16 +5,18 @@ Called at start, at a reload and by the linters with the same code. After `load`
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adapters import manifest as manifests
 from adapters import wsdl
 from adapters.agency_keys import AgencyKeys
 from adapters.endpoint import Endpoint, overrides_of_nobody, resolve
-from adapters.manifest import Authentication, Kind, Manifest
+from adapters.manifest import Authentication, Kind, Lifecycle, Manifest
 from adapters.manifest_fields import ENVIRONMENTS
+from adapters.registration import inventory
+from adapters.registration.inventory import AgencyInventory, Installed
 from adapters.rest import RestOperation
 from adapters.secrets import AgencySecrets
 from adapters.soap import SoapOperation
@@ -24,8 +26,10 @@ from esb.contracts import catalogue
 from esb.contracts.contract import Contract
 from esb.contracts.json_contract import JsonContract, JsonOperation
 from esb.errors import ConfigurationError, RoutesInvalid, SettingInvalid
+from esb.journal import registrations
+from esb.journal.registrations import Registered
 from esb.model import AgencyCode, Finding, Severity, Text
-from esb.ports import AgencyOperation, FieldShape
+from esb.ports import AgencyOperation, FieldShape, Reach
 from esb.routes.fields import nearest
 from esb.settings import Settings
 from security.httpsig import HttpSigner, HttpVerifier
@@ -52,10 +56,15 @@ class Adapter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
-    """Implements `esb.ports.AgencyCatalogue`. `findings`: warnings, what will fail when it is called."""
+    """Implements `esb.ports.AgencyCatalogue`. `findings`: warnings, what will fail when it is called.
+
+    `adapters`: of each agency the version that shows its face; `reaches`: of those with more than one, or a pilot, all.
+    """
 
     adapters: Mapping[str, Adapter]
     findings: tuple[Finding, ...] = field(default=())
+    reaches: Mapping[str, tuple[Reach, ...]] = field(default_factory=dict)
+    generation: int = 0
 
     def agencies(self) -> Sequence[AgencyCode]:
         """All codes, sorted."""
@@ -79,29 +88,78 @@ class Catalogue:
         return self.adapters[agency].manifest.title
 
     def manifest(self, agency: AgencyCode) -> Manifest:
-        """What the agency's team wrote: limits, breaker, lifecycle. Raises KeyError."""
+        """What holds of the agency: limits, breaker, lifecycle, with what operators set. Raises KeyError."""
         return self.adapters[agency].manifest
 
+    def version(self, agency: AgencyCode) -> str:
+        """The contract version that shows its face. Raises KeyError."""
+        return self.adapters[agency].manifest.contract.version
 
-def load(settings: Settings, keys: AgencyKeys, transport: Transport) -> Catalogue:
-    """Every adapter below `settings.adapters`, or nothing.
+    def reach(self, agency: AgencyCode) -> tuple[Reach, ...]:
+        """The versions to choose from, preferred first; empty where there is one, open to everybody."""
+        return self.reaches.get(agency, ())
+
+    def retired(self, agency: AgencyCode) -> bool:
+        """Whether nothing of the agency is left in use. Raises KeyError."""
+        return self.adapters[agency].manifest.lifecycle is Lifecycle.RETIRED
+
+
+def load(
+    settings: Settings, keys: AgencyKeys, transport: Transport, *, registered: Registered | None = None
+) -> Catalogue:
+    """Every adapter below `settings.adapters` and in the register, or nothing. Blocks.
+
+    `registered`: the register as it is to be taken; without it, as the database has it now.
 
     Raises:
         RoutesInvalid: a manifest or contract holds errors; all of them are in `findings`.
         CatalogMismatch: a contract file is not the pinned one.
         SettingInvalid: no such environment.
+        JournalUnavailable: the register cannot be read.
     """
     _check_environment(settings.environment)
     catalogue.verify(Path(settings.schemas))
+    if registered is None:
+        registered = registrations.load(
+            settings.database_url, Path(settings.home), owner=f"{settings.node}/reader", wanted=inventory.wanted
+        )
+    there = inventory.survey(Path(settings.adapters), registered, keys, environment=settings.environment)
     loader = _Loader(settings, keys, transport)
-    paths = sorted(Path(settings.adapters).glob(f"*/{manifests.FILE_NAME}"))
-    adapters = [loader.adapter(path) for path in paths]
-    known = [path.parent.name for path in paths]
-    findings = (*keys.findings, *loader.findings, *overrides_of_nobody(settings.endpoints, known))
+    adapters = {agency: _compiled(loader, one.versions) for agency, one in there.agencies.items()}
+    known = sorted({*there.agencies, *(path.parent.name for path in Path(settings.adapters).glob("*/adapter.yaml"))})
+    findings = (
+        *keys.findings,
+        *there.findings,
+        *loader.findings,
+        *overrides_of_nobody(settings.endpoints, known),
+    )
     if any(finding.severity is Severity.ERROR for finding in findings):
         raise RoutesInvalid(findings)
     return Catalogue(
-        adapters={str(adapter.manifest.agency): adapter for adapter in adapters if adapter}, findings=findings
+        adapters={agency: adapters[agency][one.face.version] for agency, one in there.agencies.items()},
+        findings=findings,
+        reaches={agency: _reaches(one, adapters[agency]) for agency, one in there.agencies.items() if one.terms},
+        generation=registered.generation,
+    )
+
+
+def _compiled(loader: _Loader, versions: Iterable[Installed]) -> dict[str, Adapter]:
+    compiled = {one.version: loader.adapter(one) for one in versions}
+    return {version: adapter for version, adapter in compiled.items() if adapter is not None}
+
+
+def _reaches(agency: AgencyInventory, adapters: Mapping[str, Adapter]) -> tuple[Reach, ...]:
+    return tuple(
+        Reach(
+            version=terms.version,
+            catalogue=Catalogue(adapters={agency.face.manifest.agency: adapters[terms.version]}),
+            callers=terms.callers,
+            rayons=terms.rayons,
+            weight=terms.weight,
+            named=terms.named,
+            takes_rayon=terms.takes_rayon,
+        )
+        for terms in agency.terms
     )
 
 
@@ -119,17 +177,19 @@ class _Loader:
         self._settings = settings
         self._keys = keys
         self._transport = transport
+        self._submitted: dict[str, Mapping[str, bytes]] = {}
         self.findings: list[Finding] = []
 
-    def adapter(self, path: Path) -> Adapter | None:
+    def adapter(self, installed: Installed) -> Adapter | None:
         """One adapter; None when its findings hold an error."""
-        manifest, findings = manifests.read(path)
-        self.findings += findings
-        if manifest is None:
-            return None
+        manifest = installed.manifest
+        if installed.contract is not None:
+            self._submitted[manifest.file] = installed.contract
         secrets = AgencySecrets(Path(self._settings.home), manifest.agency)
         endpoint, warnings = resolve(manifest, self._settings, self._transport, keys=self._keys, secrets=secrets)
         self.findings += warnings
+        if installed.unusable:
+            endpoint = dataclasses.replace(endpoint, unusable=installed.unusable)
         self._check_proof(manifest)
         compiled = self._soap if manifest.kind is Kind.SOAP else self._rest
         try:
@@ -191,6 +251,9 @@ class _Loader:
         return self._keys.signing.get(Algorithm(manifest.signature.algorithm))
 
     def _bundle(self, manifest: Manifest) -> dict[str, bytes]:
+        # What was submitted is pinned by the digest of its bundle, what is checked in by the catalogue.
+        if manifest.file in self._submitted:
+            return dict(self._submitted[manifest.file])
         folder = Path(self._settings.schemas) / "agencies" / manifest.agency / manifest.contract.version
         return catalogue.load_bundle(folder)
 

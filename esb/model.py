@@ -95,7 +95,10 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """One agency call that a reply is made from. `as_of`: the moment for which the agency's data hold."""
+    """One agency call that a reply is made from. `as_of`: the moment for which the agency's data hold.
+
+    `version`: of the agency's contract.
+    """
 
     agency: str
     operation: str
@@ -103,6 +106,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     as_of: datetime | None
     elapsed_ms: int
     attempts: int
+    version: str | None = None
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):

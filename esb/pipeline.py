@@ -14,7 +14,16 @@ from typing import Any
 
 import msgspec
 
-from esb.errors import AgencyError, AgencyRejected, DeadlineExceeded, EsbError, Expired, Saturated, StorageError
+from esb.errors import (
+    AgencyError,
+    AgencyRejected,
+    DeadlineExceeded,
+    EsbError,
+    Expired,
+    PilotOnly,
+    Saturated,
+    StorageError,
+)
 from esb.faults import Disposition, fault_of, policy_of
 from esb.model import Fault, Source, Status
 from esb.ports import Arrival, Claim, Clock, Credentials, StoredExchange
@@ -114,9 +123,17 @@ class Pipeline:
 
     async def _gather(self, valid: Valid, route: GatherRoute, deadline: Deadline) -> Outcome:
         outcomes = await asyncio.gather(
-            *(self._consult(valid, member, deadline, None) for member in route.members.values())
+            *(self._consult_member(valid, member, deadline) for member in route.members.values())
         )
         return aggregate(dict(zip(route.members, outcomes, strict=True)), require_all=route.require == "all")
+
+    async def _consult_member(self, valid: Valid, member: CallRoute, deadline: Deadline) -> Outcome:
+        caller = valid.authorised.identified.caller
+        try:
+            route = member.version_for(caller, valid.message_id, valid.document)
+        except PilotOnly as error:
+            return self._failed(valid, _Attempts(member), error)
+        return await self._consult(valid, route, deadline, None)
 
     async def _consult(
         self, valid: Valid, route: CallRoute, deadline: Deadline, before_send: BeforeSend | None
@@ -225,6 +242,7 @@ class _Attempts:
             as_of=as_of,
             elapsed_ms=round((time.monotonic() - self._began_s) * 1000),
             attempts=self.count + 1,
+            version=self.route.contract_version,
         )
 
 

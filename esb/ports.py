@@ -727,8 +727,45 @@ class FieldShape(msgspec.Struct, frozen=True, kw_only=True):
     reply_sample: dict[str, Any]
 
 
+class Reach(msgspec.Struct, frozen=True, kw_only=True):
+    """One contract version of an agency, and which questions may go to it.
+
+    `catalogue` has this version alone. `callers` and `rayons`: of a pilot, either is enough; both empty: open to all.
+    `weight`: its share among the versions that have one. `named`: callers that an operator sends here. `takes_rayon`:
+    a question may say its rayon, which a pilot asks for or did.
+    """
+
+    version: str
+    catalogue: AgencyCatalogue
+    callers: frozenset[str] = frozenset()
+    rayons: frozenset[str] = frozenset()
+    weight: int = 0
+    named: frozenset[str] = frozenset()
+    takes_rayon: bool = False
+
+    def admits(self, caller: str, rayon: object) -> bool:
+        """Whether a question of this caller about this rayon may come here."""
+        return not (self.callers or self.rayons) or caller in self.callers or rayon in self.rayons
+
+    def terms(self) -> tuple[object, ...]:
+        """All of it but the catalogue, as plain values."""
+        return (
+            self.version,
+            sorted(self.callers),
+            sorted(self.rayons),
+            self.weight,
+            sorted(self.named),
+            self.takes_rayon,
+        )
+
+
 class AgencyCatalogue(Protocol):
     """The adapters that are installed. Immutable: a reload makes a new one."""
+
+    @property
+    def generation(self) -> int:
+        """Of the register of adapters as it was when this was made; 0 without one."""
+        ...
 
     def agencies(self) -> Sequence[AgencyCode]:
         """All codes, sorted."""
@@ -748,4 +785,16 @@ class AgencyCatalogue(Protocol):
 
     def title(self, agency: AgencyCode) -> Text:
         """The agency's name for people."""
+        ...
+
+    def version(self, agency: AgencyCode) -> str:
+        """The contract version that `operation` and `shape` are of. Raises KeyError."""
+        ...
+
+    def reach(self, agency: AgencyCode) -> tuple[Reach, ...]:
+        """The versions that questions may go to, preferred first; empty where nothing is to be chosen or restricted."""
+        ...
+
+    def retired(self, agency: AgencyCode) -> bool:
+        """Whether the agency was taken out of use for good."""
         ...

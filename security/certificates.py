@@ -254,6 +254,11 @@ def check_dates(certificate: x509.Certificate, now: dt.datetime) -> None:
     _refuse_out_of(certificate.not_valid_before_utc, certificate.not_valid_after_utc, now)
 
 
+def der_of(certificate: x509.Certificate) -> bytes:
+    """The certificate as it travels."""
+    return certificate.public_bytes(Encoding.DER)
+
+
 def sha256_of(certificate: x509.Certificate) -> bytes:
     """SHA-256 over the DER: what a certificate is pinned by."""
     return hashlib.sha256(certificate.public_bytes(Encoding.DER)).digest()

@@ -52,6 +52,7 @@ _SOURCE = {
     "as_of": _text("The moment for which the data hold.", "Məlumatın aid olduğu an."),
     "elapsed_ms": _text("How long it took.", "Nə qədər çəkdiyi."),
     "attempts": _text("How often it was tried.", "Neçə dəfə cəhd edildiyi."),
+    "version": _text("Which version of the agency's contract answered.", "Qurumun müqaviləsinin versiyası."),
 }
 _FAULT = {
     "code": _text("Stable name of the fault.", "Xətanın dəyişməz adı."),

@@ -37,6 +37,7 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     reply_schema: Schema
     request_sample: dict[str, Any]
     reply_sample: dict[str, Any]
+    version: str
     digest: bytes
 
 
@@ -62,6 +63,7 @@ class Contracts:
             reply_schema=shapes.dereferenced(shape.reply_schema),
             request_sample=shape.request_sample,
             reply_sample=shape.reply_sample,
+            version=self.catalogue.version(agency),
             digest=hashlib.sha256(msgspec.json.encode(shape, order="sorted")).digest(),
         )
 
@@ -89,9 +91,13 @@ def compile_call(
     contracts: Contracts,
     validator: Callable[[Schema], RequestValidator],
     findings: Findings,
+    takes_rayon: bool = False,
 ) -> Call | None:
-    """The route, or None when there is any error in the file so far: then nothing of it will be used."""
-    return _CallCompiler(route_id, values, node, findings).compiled(contracts, validator)
+    """The route, or None when there is any error in `findings` so far: then nothing of the file will be used.
+
+    `takes_rayon`: a question may name its rayon, whether or not the mapping asks for it.
+    """
+    return _CallCompiler(route_id, values, node, findings).compiled(contracts, validator, takes_rayon=takes_rayon)
 
 
 class _CallCompiler:
@@ -101,7 +107,9 @@ class _CallCompiler:
         self._node = node
         self._findings = findings
 
-    def compiled(self, contracts: Contracts, validator: Callable[[Schema], RequestValidator]) -> Call | None:
+    def compiled(
+        self, contracts: Contracts, validator: Callable[[Schema], RequestValidator], *, takes_rayon: bool
+    ) -> Call | None:
         self._check_completeness()
         self._check_times()
         contract = self._contract(contracts)
@@ -117,6 +125,8 @@ class _CallCompiler:
             contract.request_sample,
             schemes=tuple(self._values["subject_schemes"]),
         )
+        if takes_rayon:
+            demand = envelope.with_rayon(demand)
         self._check_audience(demand)
         # Reading may have found errors in this route before it came here, so any error at all ends it.
         if self._findings.errors:
@@ -311,6 +321,7 @@ class _CallCompiler:
             request_builder=request_builder(mappings.request),
             reply_builder=build_reply,
             digest=_digest(self._id, values, contract),
+            contract_version=contract.version,
         )
 
     # --- words -------------------------------------------------------------------------------------------
@@ -374,4 +385,4 @@ def _pointers(request: tuple[tuple[Names, Expression], ...]) -> dict[Names, str]
 
 def _digest(route_id: str, values: Mapping[str, Any], contract: Contract) -> str:
     written = msgspec.json.encode([route_id, dict(values)], order="sorted")
-    return hashlib.sha256(written + contract.digest).hexdigest()
+    return hashlib.sha256(written + contract.digest + contract.version.encode()).hexdigest()

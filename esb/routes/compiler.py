@@ -16,7 +16,7 @@ import msgspec
 
 from esb.contracts.json_schema import JsonValidator
 from esb.errors import RoutesInvalid
-from esb.model import CallerName, Finding, RouteId
+from esb.model import AgencyCode, CallerName, Finding, RouteId
 from esb.ports import AgencyCatalogue
 from esb.routes import document, fields
 from esb.routes.calls import Call, Contracts, compile_call
@@ -26,6 +26,8 @@ from esb.routes.findings import Findings
 from esb.routes.gathers import check_gather, compile_gather
 from esb.routes.shapes import Schema
 from esb.routes.table import Caller, RequestValidator, Route, RouteTable
+from esb.routes.versions import Versions, takes_rayon
+from esb.routes.versions import compiled as compile_versions
 from security.policy import Grant, GrantTable
 
 Rows = Mapping[str, Mapping[str, Any]]
@@ -61,8 +63,11 @@ class _Compilation:
     def __init__(self, file: str, catalogue: AgencyCatalogue) -> None:
         self.findings = Findings(file)
         self._file = file
+        self._catalogue = catalogue
         self._contracts = Contracts(catalogue)
+        self._versions = Versions(Contracts)
         self._validators: dict[bytes, RequestValidator] = {}
+        self._retired: set[str] = set()
 
     def table(self, root: Node, path: Path) -> RouteTable | None:
         values, found = fields.read(root, FILE_FIELDS, self._file)
@@ -88,17 +93,41 @@ class _Compilation:
         calls = {}
         for name, row in rows.items():
             if row["gather"] is None and "gather" not in _route_node(root, name).entries:
-                call = compile_call(
-                    RouteId(name),
-                    row,
-                    _route_node(root, name),
-                    contracts=self._contracts,
-                    validator=self._validator,
-                    findings=self.findings,
-                )
+                call = self._call(RouteId(name), row, _route_node(root, name))
                 if call is not None:
                     calls[name] = call
         return calls
+
+    def _call(self, name: RouteId, row: Mapping[str, Any], node: Node) -> Call | None:
+        agency = AgencyCode(row["adapter"] or "")
+        known = agency in self._catalogue.agencies()
+        reaches = self._catalogue.reach(agency) if known else ()
+
+        def compile_with(contracts: Contracts, findings: Findings) -> Call | None:
+            return compile_call(
+                name,
+                row,
+                node,
+                contracts=contracts,
+                validator=self._validator,
+                findings=findings,
+                takes_rayon=takes_rayon(reaches),
+            )
+
+        if known and self._catalogue.retired(agency):
+            self._retired.add(name)
+            message = f"routes.{name}: {agency} is retired, so the route is not served; take it out of the file"
+            self.findings.warning(node.line_of("adapter"), message)
+        if not reaches:
+            return compile_with(self._contracts, self.findings)
+        return compile_versions(
+            agency,
+            reaches,
+            compile_with,
+            face=self._catalogue.version(agency),
+            contracts=self._versions,
+            findings=self.findings,
+        )
 
     def _with_gathers(self, root: Node, rows: Rows, calls: Mapping[str, Call]) -> dict[RouteId, Route]:
         gathers = [RouteId(name) for name, row in rows.items() if row["gather"] is not None]
@@ -118,7 +147,8 @@ class _Compilation:
             )
             if gather is not None:
                 routes[name] = gather
-        return {RouteId(name): routes[RouteId(name)] for name in rows if RouteId(name) in routes}
+        served = [RouteId(name) for name in rows if name not in self._retired]
+        return {name: routes[name] for name in served if name in routes}
 
     def _validator(self, schema: Schema) -> RequestValidator:
         # Most routes demand the same of a request: one compiled validator serves them all.

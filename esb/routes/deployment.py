@@ -252,6 +252,33 @@ ROUTE_FIELDS: Fields = (
     ),
 )
 
+ACTS = ("submit", "check", "promote", "suspend", "retire", "set")
+"""What an operator may be permitted to do to the register of adapters."""
+
+OPERATOR_FIELDS: Fields = (
+    Field(
+        name="may",
+        kind=Kind.STRINGS,
+        required=True,
+        non_empty=True,
+        inline=True,
+        choices=ACTS,
+        example=["submit", "check"],
+        description=Text(
+            az="nəyə icazə verilir", en="which acts on the register of adapters; what is not here is denied"
+        ),
+    ),
+)
+
+OPERATORS = Field(
+    name="operators",
+    kind=Kind.TABLE,
+    key_pattern=r"[A-Za-z_][A-Za-z0-9_.-]*",
+    inline=True,
+    fields=OPERATOR_FIELDS,
+    description=Text(az="operatorlar, sistemə giriş adı ilə", en="operators, by their login name on the machine"),
+)
+
 FILE_FIELDS: Fields = (
     Field(
         name="callers",
@@ -261,6 +288,7 @@ FILE_FIELDS: Fields = (
         fields=CALLER_FIELDS,
         description=Text(az="soruşa bilən sistemlər", en="systems that may send requests"),
     ),
+    OPERATORS,
     Field(
         name="grants",
         kind=Kind.RECORDS,

@@ -100,6 +100,13 @@ def demand_of(
     )
 
 
+def with_rayon(demand: Demand) -> Demand:
+    """The demand of a route that is piloted by rayons: a request may name its own."""
+    if demand.parameters is None:
+        return demand
+    return msgspec.structs.replace(demand, parameters={"rayon": (_VALUE,), **demand.parameters})
+
+
 def property_at(schema: Schema, names: Names) -> Schema:
     """The schema of a field below nested objects; `{}` where it is not declared."""
     for name in names:

@@ -12,7 +12,7 @@ class Findings:
     """The findings of one file, in the order they were made."""
 
     def __init__(self, file: str) -> None:
-        self._file = file
+        self.file = file
         self._found: list[Finding] = []
         self.errors = 0
         """How many errors there are so far."""
@@ -43,7 +43,7 @@ class Findings:
         return tuple(sorted(self._found, key=lambda finding: finding.line))
 
     def _say(self, severity: Severity, line: int, message: str, suggestion: str | None) -> None:
-        self._add(Finding(file=self._file, line=line, message=message, severity=severity, suggestion=suggestion))
+        self._add(Finding(file=self.file, line=line, message=message, severity=severity, suggestion=suggestion))
 
     def _add(self, finding: Finding) -> None:
         self._found.append(finding)

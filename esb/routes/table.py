@@ -18,6 +18,7 @@ from esb.ports import AgencyOperation
 from esb.routes.closures import is_true
 from esb.routes.expressions import Expression, ExpressionFailed
 from esb.routes.mapping import Build, Names
+from esb.routes.versions import Rollout
 from security.policy import GrantTable
 
 
@@ -44,6 +45,7 @@ class CallRoute(msgspec.Struct, frozen=True, kw_only=True):
     """A route that asks one operation of one agency.
 
     `request` and `reply` are the mappings as written; `digest` changes with anything that changes what the route does.
+    `rollout`: set where there is more than one contract version to choose from, or one that is not open to everybody.
     """
 
     id: RouteId
@@ -76,11 +78,17 @@ class CallRoute(msgspec.Struct, frozen=True, kw_only=True):
     request_builder: Build
     reply_builder: Build
     digest: str
+    contract_version: str | None = None
+    rollout: Rollout | None = None
 
     @property
     def kind(self) -> Literal["call"]:
         """Which of the two kinds of route this is."""
         return "call"
+
+    def version_for(self, caller: CallerName, message_id: str, document: JsonObject) -> CallRoute:
+        """The route as the contract version serves it that this question goes to. Raises PilotOnly."""
+        return self if self.rollout is None else self.rollout.choose(caller, message_id, document)
 
     def build_request(self, document: JsonObject) -> dict[str, Any]:
         """The contract's values, nested; a field whose expression gives null is left out.

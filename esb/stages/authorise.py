@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from esb.errors import NotPermitted, RouteUnknown
-from esb.model import RouteId
-from esb.routes.table import Route, RouteTable
+from esb.model import JsonObject, RouteId
+from esb.routes.table import CallRoute, Route, RouteTable
 from esb.stages.authenticate import Identified
 
 
@@ -31,6 +31,19 @@ def authorise(identified: Identified, *, table: RouteTable, route_id: str) -> Au
     if not table.grants.permits_any(identified.caller, route.id):
         raise NotPermitted("no grant for this route")
     return Authorised(identified=identified, route=route, table=table)
+
+
+def for_version(authorised: Authorised, *, message_id: str, document: JsonObject) -> Authorised:
+    """The same, for the contract version of the agency that this question goes to; a gather's parts choose later.
+
+    Raises:
+        PilotOnly: the agency's service is piloted with others.
+    """
+    route = authorised.route
+    if not isinstance(route, CallRoute) or route.rollout is None:
+        return authorised
+    chosen = route.version_for(authorised.identified.caller, message_id, document)
+    return msgspec.structs.replace(authorised, route=chosen)
 
 
 def require_purpose(authorised: Authorised, purpose: str | None) -> None:

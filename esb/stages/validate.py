@@ -19,7 +19,7 @@ from esb.errors import (
 from esb.model import Request
 from esb.ports import Arrival, StoredExchange
 from esb.routes.table import Route
-from esb.stages.authorise import Authorised, require_purpose
+from esb.stages.authorise import Authorised, for_version, require_purpose
 
 JSON = "application/json"
 
@@ -43,6 +43,7 @@ def validate(authorised: Authorised, arrival: Arrival, *, message_id: str, now: 
         ContentTypeUnsupported, RequestTooLarge, RequestMalformed: it was not read.
         RequestInvalid: it does not fit the route's schema; `path` says where.
         NotPermitted: no grant for its purpose, or the user's login is too weak for the route.
+        PilotOnly: the agency's service is piloted with others.
         Expired: its `expires_at` has passed.
     """
     if arrival.content_type.partition(";")[0].strip().lower() != JSON:
@@ -82,9 +83,10 @@ def _valid(
     received_at: datetime,
     now: datetime,
 ) -> Valid:
-    route = authorised.route
-    request = codec.decode(body, route.max_body_bytes)
+    request = codec.decode(body, authorised.route.max_body_bytes)
     document = codec.document_of(request)
+    authorised = for_version(authorised, message_id=message_id, document=document)
+    route = authorised.route
     _require_schema(route, document)
     require_purpose(authorised, request.purpose)
     _require_strength(route, request)

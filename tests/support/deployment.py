@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Never
 
 from esb.model import AgencyCode, JsonObject, Text
-from esb.ports import NO_ORIGIN, AgencyAnswer, FieldShape, Origin, OutgoingCall, ProvenAnswer, RawAnswer
+from esb.ports import NO_ORIGIN, AgencyAnswer, FieldShape, Origin, OutgoingCall, ProvenAnswer, RawAnswer, Reach
 from esb.routes import compiler
 from esb.routes.table import RouteTable
 
@@ -114,8 +114,16 @@ class UncalledOperation:
 class ShapeCatalogue:
     """Implements `esb.ports.AgencyCatalogue` over shapes alone."""
 
-    def __init__(self, shapes: dict[tuple[str, str], FieldShape]) -> None:
+    def __init__(
+        self,
+        shapes: dict[tuple[str, str], FieldShape],
+        *,
+        reach: dict[str, tuple[Reach, ...]] | None = None,
+        retired: tuple[str, ...] = (),
+    ) -> None:
         self._shapes = shapes
+        self._reach = reach or {}
+        self._retired = retired
 
     def agencies(self) -> Sequence[AgencyCode]:
         return sorted({AgencyCode(agency) for agency, _ in self._shapes})
@@ -128,6 +136,17 @@ class ShapeCatalogue:
 
     def shape(self, agency: AgencyCode, name: str) -> FieldShape:
         return self._shapes[agency, name]
+
+    generation = 0
+
+    def version(self, agency: AgencyCode) -> str:
+        return "v1" if agency in self.agencies() else self._missing(agency, "")
+
+    def reach(self, agency: AgencyCode) -> tuple[Reach, ...]:
+        return self._reach.get(agency, ())
+
+    def retired(self, agency: AgencyCode) -> bool:
+        return agency in self._retired
 
     def title(self, agency: AgencyCode) -> Text:
         return Text(az=agency, en=agency)

@@ -150,9 +150,9 @@ def test_maintenance_window_is_meant_in_baku_time(tmp_path: Path, moment: str, *
 
 
 @pytest.mark.parametrize("lifecycle", list(Lifecycle))
-def test_suspended_and_retired_agencies_are_not_in_use(tmp_path: Path, lifecycle: Lifecycle) -> None:
+def test_only_from_test_to_live_an_agency_is_in_use(tmp_path: Path, lifecycle: Lifecycle) -> None:
     found = read(tmp_path, SMALLEST.replace("lifecycle: test", f"lifecycle: {lifecycle}"))
-    assert found.in_use == (lifecycle not in {Lifecycle.SUSPENDED, Lifecycle.RETIRED})
+    assert found.in_use == (lifecycle in {Lifecycle.TEST, Lifecycle.PILOT, Lifecycle.LIVE})
 
 
 @pytest.mark.parametrize(
