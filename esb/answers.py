@@ -14,7 +14,7 @@ import msgspec
 from esb import codec
 from esb.faults import NOT_ACCEPTED, Disposition, fault_of, policy_by_code, policy_of
 from esb.model import Advice, Fault, Reply, Status, Text
-from esb.pipeline import Outcome
+from esb.outcome import Outcome
 from esb.ports import Answer, Clock, ReceivedExchange, StoredExchange
 from security import jws
 from security.keys import SigningKey

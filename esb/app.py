@@ -25,6 +25,7 @@ from esb.errors import SettingInvalid, StorageError
 from esb.exchanges import Exchanges
 from esb.inbound.http import HttpDoor
 from esb.inbound.tls import ServerTls
+from esb.late_answers import LateAnswers
 from esb.model import Source
 from esb.pipeline import Configuration, Pipeline
 from esb.ports import Journal, utc_now
@@ -201,6 +202,13 @@ class Worker:
             metrics=self._metrics,
             settings=settings,
             clock=utc_now,
+            late_answers=LateAnswers(
+                intakes=lambda: self._pipeline.configuration.intakes,
+                journal=self.journal,
+                wake=self._wake_dispatcher,
+                clock=utc_now,
+                log=self._log,
+            ),
         )
         self._stack.push_async_callback(self._http.close, settings.shutdown_grace_s)
         if settings.http:
@@ -210,6 +218,7 @@ class Worker:
                 certificate=Path(settings.tls_certificate),
                 key=Path(settings.tls_key),
                 callers=self.home / "keys" / "callers",
+                agencies=self.home / "keys" / "agencies",
                 passphrase=settings.key_passphrase or None,
             )
             self.https_address = await self._http.listen(

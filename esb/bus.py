@@ -155,16 +155,21 @@ class Bus:
         self, task: asyncio.Task[Answer], request: ReceivedExchange, running: Running, *, wait_s: float | None
     ) -> Answer:
         # `wait` and not `wait_for`: neither the timeout nor a caller that goes away may cancel an accepted exchange.
+        began_s = time.monotonic()
         await asyncio.wait({task}, timeout=None if wait_s is None else bounded_s(wait_s))
         if task.done():
-            return task.result()
+            answer = task.result()
+            if not answer.awaits or wait_s is None:
+                return answer
+            left_s = bounded_s(wait_s) - (time.monotonic() - began_s)
+            return await self._awaited(request, wait_s=left_s, until_parked=True)
         running.detached = True
         return self._answers.pending(request)
 
     async def _known(self, stored: StoredExchange, *, wait_s: float, until_parked: bool) -> Answer:
         if stored.state is State.COMPLETED:
             return self._answers.earlier(stored)
-        answer = await self._awaited(stored, wait_s=wait_s, until_parked=until_parked)
+        answer = await self._awaited(stored.request, wait_s=wait_s, until_parked=until_parked)
         return msgspec.structs.replace(answer, replayed=True)
 
     def _start(self, request: ReceivedExchange, work: Coroutine[None, None, Answer]) -> asyncio.Task[Answer]:
@@ -297,16 +302,17 @@ class Bus:
                 received_at=self._clock(),
             )
         is_there = stored.state is State.COMPLETED
-        answer = self._answers.earlier(stored) if is_there else await self._awaited(stored, wait_s=bounded_s(wait_s))
+        answer = (
+            self._answers.earlier(stored) if is_there else await self._awaited(stored.request, wait_s=bounded_s(wait_s))
+        )
         # Asking for the reply is what succeeded: 200, whatever the reply says. It repeats no question.
         return msgspec.structs.replace(answer, http_status=202 if answer.location else 200, replayed=False)
 
-    async def _awaited(self, stored: StoredExchange, *, wait_s: float, until_parked: bool = False) -> Answer:
+    async def _awaited(self, request: ReceivedExchange, *, wait_s: float, until_parked: bool = False) -> Answer:
         """The reply if it comes in time, be it made in this process, in another, or after an operator's replay.
 
         `until_parked`: once a person has to look, nobody waits on.
         """
-        request = stored.request
         task = self._running.get((request.caller, request.message_id))
         end_s = time.monotonic() + wait_s
         while (left_s := end_s - time.monotonic()) > 0:

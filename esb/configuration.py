@@ -5,13 +5,13 @@ Knows the adapters only by a protocol: `cli.py` hands them in.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from esb.model import AgencyCode, RouteId
 from esb.pipeline import Configuration
-from esb.ports import AgencyCatalogue
+from esb.ports import AgencyCatalogue, AnswerIntake, LaterOperation
 from esb.resilience.guard import Guard, Limits
 from esb.routes import compiler
 from esb.routes.table import CallRoute, RouteTable
@@ -40,10 +40,12 @@ class Agencies(Protocol):
 def compile_configuration(settings: Settings, agencies: Agencies, *, previous: Configuration | None) -> Configuration:
     """Routes, callers' keys and guards from the files of now. Raises ConfigurationError."""
     catalogue = agencies.load(settings)
+    table = compiler.load(Path(settings.routes), catalogue)
     return Configuration(
-        table=compiler.load(Path(settings.routes), catalogue),
+        table=table,
         caller_keys=identity.load(Path(settings.home) / "keys" / "callers"),
         guards=_guards(agencies.limits(catalogue), previous),
+        intakes=_intakes(table),
     )
 
 
@@ -54,6 +56,23 @@ def lanes(table: RouteTable) -> dict[str, list[RouteId]]:
         lane = route.agency if isinstance(route, CallRoute) else GATHER_LANE
         sorted_out.setdefault(lane, []).append(route.id)
     return sorted_out
+
+
+def _intakes(table: RouteTable) -> dict[str, tuple[AnswerIntake, ...]]:
+    """How the agencies that some route asks bring their answers."""
+    found: dict[str, tuple[AnswerIntake, ...]] = {}
+    for route in _variants(table):
+        intake = route.operation.intake if isinstance(route.operation, LaterOperation) else None
+        if intake is not None and intake not in found.get(route.agency, ()):
+            found[route.agency] = (*found.get(route.agency, ()), intake)
+    return found
+
+
+def _variants(table: RouteTable) -> Iterator[CallRoute]:
+    for route in table.routes.values():
+        if isinstance(route, CallRoute):
+            yield route
+            yield from () if route.rollout is None else (variant.route for variant in route.rollout.variants)
 
 
 def _guards(limits: Mapping[AgencyCode, Limits], previous: Configuration | None) -> dict[str, Guard]:

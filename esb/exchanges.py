@@ -1,4 +1,4 @@
-"""Runs an accepted exchange to its one end: COMPLETED with a reply, PARKED for a person, or POSTPONED for later.
+"""Runs an accepted exchange to its one end: COMPLETED with a reply, PARKED for a person, POSTPONED, or AWAITING.
 
 Called by the bus for what just arrived and by the dispatcher for what the journal holds. An exception that nobody
 foresaw parks the exchange; it never passes as success.
@@ -18,24 +18,36 @@ import msgspec
 
 from esb import outgoing
 from esb.answers import Answers
-from esb.errors import JournalUnavailable, LeaseLost, Refused, ReplyUnproven, StorageError
+from esb.errors import (
+    AgencyError,
+    ConfigurationError,
+    JournalUnavailable,
+    LeaseLost,
+    Refused,
+    ReplyInvalid,
+    ReplyUnproven,
+    StorageError,
+)
 from esb.faults import UNFORESEEN, fault_of, policy_of
-from esb.model import Fault, Status
-from esb.pipeline import Outcome, Pipeline
+from esb.model import CallerName, Fault, MessageId, Status
+from esb.outcome import Outcome
+from esb.pipeline import Pipeline
 from esb.ports import (
     Answer,
     Channel,
     Clock,
     Completion,
     Journal,
+    LateAnswer,
     Outgoing,
     ReceivedExchange,
     State,
     StoredExchange,
+    Waiting,
 )
 from esb.routes.table import CallRoute
 from esb.stages.validate import Valid
-from esb.telemetry.logging import AGENCY_FAILED, EXCHANGE_DEFECT, MESSAGE_PARKED, Logger
+from esb.telemetry.logging import AGENCY_FAILED, EXCHANGE_DEFECT, MESSAGE_AWAITS, MESSAGE_PARKED, Logger
 from security.errors import MessageReplayed, SecurityError
 
 TAKEN_UP_AT_MOST = 10
@@ -96,8 +108,14 @@ class Exchanges:
         before_send = None
         if not valid.authorised.route.idempotent:
             before_send = functools.partial(self._journal.begin_call, request.caller, request.message_id)
+        work = self._pipeline.run(valid, before_send=before_send)
+        return await self._carry_out(request, work, running, version=valid.authorised.route.version, attempts=attempts)
+
+    async def _carry_out(
+        self, request: ReceivedExchange, work: Awaitable[Outcome], running: Running, *, version: int, attempts: int
+    ) -> Answer:
         try:
-            outcome = await self._pipeline.run(valid, before_send=before_send)
+            outcome = await work
         except LeaseLost:
             return await self._elsewhere(request)
         except StorageError:
@@ -105,16 +123,16 @@ class Exchanges:
         except Exception as error:  # boundary: a defect parks the message, it never passes as success
             self._log.exception(EXCHANGE_DEFECT, message_id=request.message_id, route=request.route)
             outcome = _defect(error)
-        return await self._conclude(
-            request, outcome, running, version=valid.authorised.route.version, attempts=attempts
-        )
+        return await self._conclude(request, outcome, running, version=version, attempts=attempts)
 
     async def resume(self, stored: StoredExchange) -> Answer:
-        """Run an exchange that the journal handed out: accepted for later, left by a dead worker, or replayed."""
-        request = stored.request
+        """Run an exchange that the journal handed out: for later, left by a dead worker, replayed, or awaiting."""
+        request, waiting = stored.request, stored.waiting
         running = Running(detached=request.channel is Channel.HTTP)
+        brought = None if waiting is None else await self._journal.brought(*_identity(request), waiting.key)
         try:
-            valid = self._pipeline.readmit(stored)
+            # An answer that came before the question expired is in time, whenever it is taken up.
+            valid = self._pipeline.readmit(stored, at=None if brought is None else brought.received_at)
         except (Refused, SecurityError) as error:
             outcome = Outcome(
                 status=policy_of(error).status, http_status=policy_of(error).http_status, faults=(fault_of(error),)
@@ -123,10 +141,25 @@ class Exchanges:
         if stored.attempts > len(self._later_tries_s) + TAKEN_UP_AT_MOST:
             outcome = _parked(f"taken up {stored.attempts - 1} times and never finished")
             return await self._conclude(request, outcome, running, version=1, attempts=stored.attempts)
+        if waiting is not None:
+            work = self._continued(valid, waiting, brought)
+            version = valid.authorised.route.version
+            return await self._carry_out(request, work, running, version=version, attempts=stored.attempts)
         if stored.call_begun and not valid.authorised.route.idempotent:
             outcome = _parked("the effect of an earlier call is unknown")
             return await self._conclude(request, outcome, running, version=1, attempts=stored.attempts)
         return await self.run(request, valid, running, attempts=stored.attempts)
+
+    async def _continued(self, valid: Valid, waiting: Waiting, brought: LateAnswer | None) -> Outcome:
+        """What comes after the agency accepted the question: never the question again."""
+        try:
+            if brought is not None:
+                return self._pipeline.settle(valid, waiting, brought)
+            if self._clock() >= waiting.until:
+                return self._pipeline.overdue(valid, waiting)
+            return await self._pipeline.look(valid, waiting)
+        except ConfigurationError as error:
+            return _parked(error.reason)
 
     async def _conclude(
         self, request: ReceivedExchange, outcome: Outcome, running: Running, *, version: int, attempts: int
@@ -165,6 +198,8 @@ class Exchanges:
         try:
             if outcome.park is not None:
                 return await self._park(request, outcome, outcome.park)
+            if outcome.awaits is not None:
+                return await self._await(request, outcome, outcome.awaits, running, version=version)
             if self._is_worth_a_later_try(request, outcome, attempts):
                 return await self._postpone(request, outcome, attempts)
             return await self._complete(request, outcome, running, version=version)
@@ -189,9 +224,33 @@ class Exchanges:
         try:
             await self._journal.complete(completion, claims=outcome.claims, outgoing=replies)
         except MessageReplayed:
-            again = self._answered_twice(request, outcome)
-            return await self._end(request, again, running, version=version, attempts=len(self._later_tries_s) + 1)
+            source = outcome.sources[0]
+            error = ReplyUnproven(_SEEN_BEFORE, agency=source.agency, operation=source.operation)
+            return await self._end_unusable(request, outcome, error, running, version=version)
         return answer
+
+    async def _await(
+        self, request: ReceivedExchange, outcome: Outcome, waiting: Waiting, running: Running, *, version: int
+    ) -> Answer:
+        identity, claims = _identity(request), outcome.claims
+        try:
+            if outcome.looked:
+                await self._journal.await_further(*identity, look_at=waiting.look_at, claims=claims)
+            else:
+                await self._journal.await_answer(*identity, waiting, claims=claims)
+                self._log.info(
+                    MESSAGE_AWAITS,
+                    message_id=request.message_id,
+                    route=request.route,
+                    agency=waiting.agency,
+                    operation=waiting.operation,
+                )
+        except MessageReplayed:
+            error: AgencyError = ReplyUnproven(_SEEN_BEFORE, agency=waiting.agency, operation=waiting.operation)
+            return await self._end_unusable(request, outcome, error, running, version=version)
+        except ReplyInvalid as invalid:
+            return await self._end_unusable(request, outcome, invalid, running, version=version)
+        return msgspec.structs.replace(self._answers.pending(request), awaits=True)
 
     async def _park(self, request: ReceivedExchange, outcome: Outcome, reason: str) -> Answer:
         await self._journal.park(
@@ -240,20 +299,20 @@ class Exchanges:
     def _delayed_work(self, request: ReceivedExchange, pause_s: int) -> tuple[Outgoing, ...]:
         return outgoing.delayed_work(request, self._agency_of(request), pause_s) if self._with_broker else ()
 
-    def _answered_twice(self, request: ReceivedExchange, outcome: Outcome) -> Outcome:
-        """What an old answer, sent again, comes to: nothing that can be used, and an effect that is unknown."""
-        source = outcome.sources[0]
-        error = ReplyUnproven("the agency's answer was seen before", agency=source.agency, operation=source.operation)
+    async def _end_unusable(
+        self, request: ReceivedExchange, outcome: Outcome, error: AgencyError, running: Running, *, version: int
+    ) -> Answer:
+        """End with an answer that the journal refused: nothing that can be used, and an effect that is unknown."""
         policy = policy_of(error)
         self._log.warning(
             AGENCY_FAILED,
             message_id=request.message_id,
-            agency=source.agency,
-            operation=source.operation,
+            agency=error.agency,
+            operation=error.operation,
             code=policy.code,
             reason=error.reason,
         )
-        return Outcome(
+        again = Outcome(
             status=policy.status,
             http_status=policy.http_status,
             sources=outcome.sources,
@@ -261,6 +320,7 @@ class Exchanges:
             faults=(fault_of(error),),
             park=None if self._is_idempotent(request) else f"{policy.code}: {error.reason}",
         )
+        return await self._end(request, again, running, version=version, attempts=len(self._later_tries_s) + 1)
 
     def _is_idempotent(self, request: ReceivedExchange) -> bool:
         route = self._pipeline.configuration.table.routes.get(request.route)
@@ -275,6 +335,13 @@ def _unheard(task: asyncio.Task[Answer]) -> None:
     # Its caller was told long ago, and asyncio complains about exceptions that nobody looked at.
     if not task.cancelled():
         task.exception()
+
+
+_SEEN_BEFORE = "the agency's answer was seen before"
+
+
+def _identity(request: ReceivedExchange) -> tuple[CallerName, MessageId]:
+    return request.caller, request.message_id
 
 
 def _defect(error: Exception) -> Outcome:

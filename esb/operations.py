@@ -17,8 +17,8 @@ from esb.faults import DROPPED
 from esb.journal import GroupCommitJournal, verification
 from esb.journal.verification import VerificationReport
 from esb.model import CallerName, Fault, MessageId
+from esb.outcome import Outcome
 from esb.outgoing import replies
-from esb.pipeline import Outcome
 from esb.ports import (
     Channel,
     Completion,

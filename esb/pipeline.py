@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
 
 import msgspec
 
 from esb.errors import (
     AgencyError,
     AgencyRejected,
+    AnswerOverdue,
+    ConfigurationError,
     DeadlineExceeded,
     EsbError,
     Expired,
@@ -25,8 +26,20 @@ from esb.errors import (
     StorageError,
 )
 from esb.faults import Disposition, fault_of, policy_of
-from esb.model import Fault, Source, Status
-from esb.ports import Arrival, Claim, Clock, Credentials, StoredExchange
+from esb.model import Source, Status
+from esb.outcome import Outcome, aggregate, reason_of
+from esb.ports import (
+    AnswerIntake,
+    Arrival,
+    Awaited,
+    Claim,
+    Clock,
+    Credentials,
+    LateAnswer,
+    LaterOperation,
+    StoredExchange,
+    Waiting,
+)
 from esb.resilience.deadline import Deadline
 from esb.resilience.guard import Guards
 from esb.resilience.retry import delays_s
@@ -34,9 +47,9 @@ from esb.routes.table import CallRoute, GatherRoute, RouteTable
 from esb.stages.authenticate import Identified, authenticate, recall
 from esb.stages.authorise import authorise
 from esb.stages.call import BeforeSend, call
-from esb.stages.normalise import Normalised, normalise
+from esb.stages.normalise import Normalised, normalise, normalise_brought
 from esb.stages.sign import sign
-from esb.stages.translate import translate
+from esb.stages.translate import Translated, ask_for_answer, translate
 from esb.stages.validate import Valid, revalidate, validate
 from esb.stages.verify import verify
 from esb.telemetry.logging import AGENCY_FAILED, AGENCY_STRAYED, EXCHANGE_STAGES, Logger
@@ -47,30 +60,13 @@ AgencyCalled = Callable[[Source], None]
 """Told of every agency call that ended, for metrics."""
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How an exchange ended. `park`: no reply yet, a person has to look, and why. `retryable`: later may be better.
-
-    `reasons`: why each of `sources` failed, None for one that did not; for operators, never for the caller.
-    """
-
-    status: Status
-    http_status: int = 200
-    retry_after_s: float | None = None
-    data: Any = None
-    sources: tuple[Source, ...] = ()
-    reasons: tuple[str | None, ...] = ()
-    faults: tuple[Fault, ...] = ()
-    claims: tuple[Claim, ...] = ()
-    park: str | None = None
-    retryable: bool = False
-
-
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
-    """What a reload exchanges as a whole: routes, callers' keys, and the guards of the agencies."""
+    """What a reload exchanges as a whole: routes, callers' keys, the agencies' guards, and how they bring answers."""
 
     table: RouteTable
     caller_keys: CallerKeys
     guards: Guards
+    intakes: Mapping[str, tuple[AnswerIntake, ...]] = {}
 
 
 class Pipeline:
@@ -108,10 +104,13 @@ class Pipeline:
         authorised = authorise(identified, table=self.configuration.table, route_id=arrival.route)
         return validate(authorised, arrival, message_id=message_id, now=self._clock())
 
-    def readmit(self, stored: StoredExchange) -> Valid:
-        """The question of an exchange the journal holds, under the configuration of now. Raises Refused."""
+    def readmit(self, stored: StoredExchange, *, at: datetime | None = None) -> Valid:
+        """The question of an exchange the journal holds, under the configuration of now. Raises Refused.
+
+        `at`: the moment that its `expires_at` is compared with, when that is not now.
+        """
         authorised = authorise(recall(stored), table=self.configuration.table, route_id=stored.request.route)
-        return revalidate(authorised, stored, now=self._clock())
+        return revalidate(authorised, stored, now=at or self._clock())
 
     async def run(self, valid: Valid, *, before_send: BeforeSend | None = None) -> Outcome:
         """Ask the agency or agencies of the route, within the route's deadline."""
@@ -120,6 +119,67 @@ class Pipeline:
         if isinstance(route, GatherRoute):
             return await self._gather(valid, route, deadline)
         return await self._consult(valid, route, deadline, before_send)
+
+    # --- answers that come later -------------------------------------------------------------------------
+
+    async def look(self, valid: Valid, waiting: Waiting) -> Outcome:
+        """Ask for the answer that is awaited, once; where the agency brings it, only wait on."""
+        route, operation = _later(valid, waiting)
+        now = self._clock()
+        if operation.look is None:
+            return _wait_on(msgspec.structs.replace(waiting, look_at=waiting.until))
+        deadline = Deadline(after_s=min(route.deadline_s, (waiting.until - now).total_seconds()))
+        attempt = _Attempts(route)
+        try:
+            question = ask_for_answer(valid, route, operation.look, key=waiting.key)
+            answer = await self._call(valid, question, deadline, None)
+        except StorageError:
+            raise
+        except (EsbError, SecurityError) as error:
+            failed = self._failed(valid, attempt, error)
+            # Asking again harms nobody, whatever the question was: the agency's bad moment is not the end of the wait.
+            return _wait_on(self._next_look(waiting, _LOOK_AFTER_FAILURE_S)) if failed.retryable else failed
+        if answer.awaits is not None:
+            every_s = answer.awaits.look_every_s or _LOOK_AFTER_FAILURE_S
+            return _wait_on(self._next_look(waiting, every_s), claims=answer.claims)
+        return self._ended(valid, attempt, answer, since=waiting.since)
+
+    def settle(self, valid: Valid, waiting: Waiting, brought: LateAnswer) -> Outcome:
+        """What the answer that the agency brought comes to."""
+        route, operation = _later(valid, waiting)
+        attempt = _Attempts(route)
+        try:
+            answer = normalise_brought(brought, route, operation)
+        except (EsbError, SecurityError) as error:
+            return self._failed(valid, attempt, error)
+        return self._ended(valid, attempt, answer, since=waiting.since)
+
+    def overdue(self, valid: Valid, waiting: Waiting) -> Outcome:
+        """The end of the wait without an answer."""
+        route, _ = _later(valid, waiting)
+        error = AnswerOverdue("accepted and not answered in time", agency=waiting.agency, operation=waiting.operation)
+        return self._failed(valid, _Attempts(route), error)
+
+    def _next_look(self, waiting: Waiting, after_s: float) -> Waiting:
+        return msgspec.structs.replace(waiting, look_at=min(waiting.until, self._clock() + timedelta(seconds=after_s)))
+
+    def _awaiting(self, valid: Valid, route: CallRoute, awaited: Awaited) -> Waiting:
+        now = self._clock()
+        until = now + timedelta(seconds=awaited.for_s)
+        if valid.request.expires_at is not None:
+            until = min(until, valid.request.expires_at)
+        first_look = until if awaited.look_every_s is None else now + timedelta(seconds=awaited.look_every_s)
+        return Waiting(
+            agency=route.agency,
+            operation=route.operation.name,
+            key=awaited.key or valid.message_id,
+            version=route.contract_version,
+            since=now,
+            until=until,
+            look_at=min(until, first_look),
+        )
+
+    # --- one agency --------------------------------------------------------------------------------------
 
     async def _gather(self, valid: Valid, route: GatherRoute, deadline: Deadline) -> Outcome:
         outcomes = await asyncio.gather(
@@ -159,7 +219,19 @@ class Pipeline:
     ) -> Normalised:
         began_s = time.perf_counter()
         translated = translate(valid, route)
+        return await self._call(valid, translated, deadline, before_send, began_s=began_s)
+
+    async def _call(
+        self,
+        valid: Valid,
+        translated: Translated,
+        deadline: Deadline,
+        before_send: BeforeSend | None,
+        *,
+        began_s: float | None = None,
+    ) -> Normalised:
         translated_s = time.perf_counter()
+        route = translated.route
         signed = sign(translated, now=self._clock())
         signed_s = time.perf_counter()
         guard = self.configuration.guards[route.agency]
@@ -172,7 +244,7 @@ class Pipeline:
             EXCHANGE_STAGES,
             message_id=valid.message_id,
             agency=route.agency,
-            translate_ms=_ms(began_s, translated_s),
+            translate_ms=_ms(began_s or translated_s, translated_s),
             sign_ms=_ms(translated_s, signed_s),
             call_ms=_ms(signed_s, answered_s),
             verify_ms=_ms(answered_s, proven_s),
@@ -180,8 +252,11 @@ class Pipeline:
         )
         return normalised
 
-    def _ended(self, valid: Valid, attempt: _Attempts, answer: Normalised) -> Outcome:
+    def _ended(self, valid: Valid, attempt: _Attempts, answer: Normalised, *, since: datetime | None = None) -> Outcome:
         source = attempt.source(answer.status, as_of=answer.as_of)
+        if since is not None:
+            elapsed_ms = round((self._clock() - since).total_seconds() * 1000)
+            source = msgspec.structs.replace(source, elapsed_ms=elapsed_ms)
         self._called(source)
         for finding in answer.findings:
             self._log.warning(
@@ -191,7 +266,14 @@ class Pipeline:
                 operation=source.operation,
                 reason=finding,
             )
-        return Outcome(status=answer.status, data=answer.data, sources=(source,), reasons=(None,), claims=answer.claims)
+        return Outcome(
+            status=answer.status,
+            data=answer.data,
+            sources=(source,),
+            reasons=(None,),
+            claims=answer.claims,
+            awaits=None if answer.awaits is None else self._awaiting(valid, attempt.route, answer.awaits),
+        )
 
     def _failed(self, valid: Valid, attempt: _Attempts, error: EsbError | SecurityError) -> Outcome:
         policy, reason = policy_of(error), reason_of(error)
@@ -246,69 +328,6 @@ class _Attempts:
         )
 
 
-def aggregate(outcomes: Mapping[str, Outcome], *, require_all: bool) -> Outcome:
-    """Several answers as one. A member that did not answer never looks like one that answered "nothing".
-
-    With `require_all` one missing member leaves no data at all; without, the answer is PARTIAL and `faults` say who
-    is missing. A member's *no record* is an answer: its data is null and its source says NOT_FOUND.
-    """
-    answered = {name: outcome for name, outcome in outcomes.items() if outcome.status in _ANSWERS}
-    missing = {name: outcome for name, outcome in outcomes.items() if name not in answered}
-    # The fault that names the whole comes first: a reply that is repeated later finds its HTTP status by it.
-    by_severity = sorted(missing.items(), key=lambda item: _WORST_FIRST.index(item[1].status))
-    faults = tuple(
-        msgspec.structs.replace(fault, path=fault.path or f"/data/{name}")
-        for name, outcome in by_severity
-        for fault in outcome.faults
-    )
-    http_status = 200
-    if not missing:
-        status = Status.OK if any(o.status is not Status.NOT_FOUND for o in answered.values()) else Status.NOT_FOUND
-    elif answered and not require_all:
-        status = Status.PARTIAL
-    else:
-        worst = by_severity[0][1]
-        status, http_status = worst.status, worst.http_status
-    usable = status in _ANSWERS
-    return Outcome(
-        status=status,
-        http_status=http_status,
-        data={name: outcome.data for name, outcome in answered.items()} if usable else None,
-        sources=tuple(source for outcome in outcomes.values() for source in outcome.sources),
-        reasons=tuple(reason for outcome in outcomes.values() for reason in outcome.reasons),
-        faults=faults,
-        claims=tuple(claim for outcome in outcomes.values() for claim in outcome.claims),
-        retryable=not usable and all(outcome.retryable for outcome in missing.values()),
-    )
-
-
-_ANSWERS = frozenset({Status.OK, Status.PARTIAL, Status.NOT_FOUND})
-_WORST_FIRST = (
-    Status.INVALID_REQUEST,
-    Status.ACCESS_DENIED,
-    Status.FAILED,
-    Status.INVALID_REPLY,
-    Status.UNAVAILABLE,
-    Status.TIMEOUT,
-    Status.REJECTED,
-    Status.EXPIRED,
-    Status.PENDING,
-)
-"""Which missing answer names the whole: what the caller can mend comes first."""
-
-
-def reason_of(error: EsbError | SecurityError) -> str:
-    """Why, for operators: the place in the contract, the reason, and those of what caused it. Never any value."""
-    path = getattr(error, "path", None)
-    reasons = [f"{path}: {error.reason}" if path else error.reason]
-    cause = error.__cause__
-    while isinstance(cause, EsbError | SecurityError):
-        if cause.reason not in reasons[-1]:
-            reasons.append(cause.reason)
-        cause = cause.__cause__
-    return "; ".join(reasons)
-
-
 def _ms(began_s: float, ended_s: float) -> float:
     return round((ended_s - began_s) * 1000, 2)
 
@@ -318,6 +337,29 @@ def _deadline_of(valid: Valid, now: datetime) -> Deadline:
     expires_at = valid.request.expires_at
     wanted_s = deadline_s if expires_at is None else (expires_at - now).total_seconds()
     return Deadline(after_s=min(deadline_s, wanted_s), by_caller=wanted_s < deadline_s)
+
+
+def _later(valid: Valid, waiting: Waiting) -> tuple[CallRoute, LaterOperation]:
+    """The route as the contract version serves it that was asked, whatever a new question would be given to.
+
+    Raises:
+        ConfigurationError: the route asks something else by now.
+    """
+    route = valid.authorised.table.routes[valid.authorised.route.id]
+    if isinstance(route, CallRoute) and route.rollout is not None:
+        variants = (variant.route for variant in route.rollout.variants)
+        route = next((variant for variant in variants if variant.contract_version == waiting.version), route)
+    if not isinstance(route, CallRoute) or not isinstance(route.operation, LaterOperation):
+        raise ConfigurationError("the route no longer asks an operation that answers later")
+    return route, route.operation
+
+
+def _wait_on(waiting: Waiting, *, claims: tuple[Claim, ...] = ()) -> Outcome:
+    return Outcome(status=Status.PENDING, awaits=waiting, looked=True, claims=claims)
+
+
+_LOOK_AFTER_FAILURE_S = 5.0
+"""When an answer is asked for again after the agency could not be asked."""
 
 
 def _may_retry(error: EsbError | SecurityError, route: CallRoute) -> bool:

@@ -73,7 +73,8 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What the bus says back: `body` is the canonical JSON of one `Reply`, `signature` its detached JWS.
 
-    `http_status` comes from the fault table. `location` is set when the reply is not there yet (202).
+    `http_status` comes from the fault table. `location` is set when the reply is not there yet (202); `awaits` then
+    says that the agency itself takes its time, and that nothing went wrong.
     """
 
     message_id: str
@@ -84,6 +85,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     replayed: bool = False
     location: str | None = None
     retry_after_s: int | None = None
+    awaits: bool = False
 
 
 class Door(Protocol):
@@ -97,7 +99,7 @@ class Door(Protocol):
         ...
 
     async def deliver(self, arrival: Arrival) -> None:
-        """Take one message from the broker to its end: COMPLETED, PARKED or POSTPONED, replies in the outbox.
+        """Take one message from the broker to its end: COMPLETED, PARKED, POSTPONED or AWAITING, replies in the outbox.
 
         When it returns the message may be acknowledged.
 
@@ -193,12 +195,14 @@ class ReceivedExchange(msgspec.Struct, frozen=True, kw_only=True):
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     """What an AWAITING exchange waits for: the answer that `agency` gives under `key`, its ticket or correlation id.
 
-    `look_at`: when the exchange is taken up unasked, to ask for the answer or, at `until`, to give up on it.
+    `look_at`: when the exchange is taken up unasked, to ask for the answer or, at `until`, to give up on it. `version`:
+    of the contract under which the agency was asked.
     """
 
     agency: str
     operation: str
     key: str
+    version: str | None = None
     since: datetime
     until: datetime
     look_at: datetime
@@ -690,11 +694,15 @@ class Push(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProvenPush(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer that an agency brought, with the key it is meant for. `proof`: what the acknowledgement is bound to."""
+    """An answer that an agency brought, with the key it is meant for. `proof`: what the acknowledgement is bound to.
 
-    key: str
+    `key` None: the agency's own, and no answer of its contract; `problem` says why.
+    """
+
+    key: str | None
     answer: ProvenAnswer
     proof: bytes = b""
+    problem: str = ""
 
 
 class AnswerIntake(Protocol):
@@ -705,7 +713,6 @@ class AnswerIntake(Protocol):
 
         Raises:
             ReplyUnproven: nothing is known of the sender, and it is told nothing.
-            ReplyInvalid: the agency's own, but not of its contract, or without a key.
         """
         ...
 

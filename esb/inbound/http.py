@@ -24,10 +24,12 @@ from esb.errors import (
     Rule,
     SettingInvalid,
 )
+from esb.inbound import http_agencies as agencies
 from esb.inbound import http_headers as headers_of
 from esb.inbound.http_connection import HEADER_TIMEOUT_S, Server, credentials_of, read_body
 from esb.inbound.http_inbox import Inbox
 from esb.inbound.http_pages import Health, Pages
+from esb.late_answers import LateAnswers
 from esb.ports import Answer, Arrival, Channel, Clock, Credentials, Door, Journal
 from esb.routes.table import RouteTable
 from esb.settings import Settings
@@ -67,8 +69,12 @@ class HttpDoor:
         metrics: Metrics,
         settings: Settings,
         clock: Clock,
+        late_answers: LateAnswers | None = None,
     ) -> None:
-        """`routes`: the table in use now. `sign`: detached JWS of a body. `health`: see `Health`."""
+        """`routes`: the table in use now. `sign`: detached JWS of a body. `health`: see `Health`.
+
+        `late_answers`: takes what agencies bring; without it there is no address for that.
+        """
         self._door = door
         self._clock = clock
         self._max_body_bytes = settings.max_body_bytes
@@ -92,6 +98,9 @@ class HttpDoor:
             ("/v1/messages/", "", {"GET": self._message}),
             ("/v1/replies/", "/ack", {"POST": inbox.acknowledge}),
         )
+        if late_answers is not None:
+            page = agencies.AgencyAnswers(answers=late_answers, clock=clock, max_body_bytes=settings.max_body_bytes)
+            self._patterns += ((agencies.PREFIX, agencies.SUFFIX, {"POST": page.bring}),)
 
     async def listen(
         self, address: str, *, tls: ssl.SSLContext | None = None, share_port: bool = False

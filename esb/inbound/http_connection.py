@@ -155,9 +155,13 @@ def credentials_of(request: web.BaseRequest) -> Credentials:
         NotIdentified: it is of another scheme.
         TokenInvalid: it holds nothing that could be a token.
     """
-    certificate_der = cast("Connection", request.protocol).certificate_der
     header = read_single("Authorization", request.headers.getall("Authorization", ()))
-    return Credentials(bearer=read_bearer(header), certificate_der=certificate_der)
+    return Credentials(bearer=read_bearer(header), certificate_der=certificate_of(request))
+
+
+def certificate_of(request: web.BaseRequest) -> bytes | None:
+    """The client certificate of the connection, in DER; unproven but for the handshake."""
+    return cast("Connection", request.protocol).certificate_der
 
 
 async def read_body(request: web.BaseRequest, *, max_bytes: int) -> bytes:

@@ -6,6 +6,7 @@ private key of a certificate; whose certificate that is, `stages/authenticate` s
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,14 +20,27 @@ class ServerTls:
     """A context for `HttpDoor.listen` whose certificates can be exchanged while it listens.
 
     Clients may come without a certificate (they bring a token then). One that brings a certificate which is not in
-    the callers' folder, or has expired, does not get past the handshake.
+    the callers' or the agencies' folder, or has expired, does not get past the handshake.
     """
 
-    def __init__(self, *, certificate: Path, key: Path, callers: Path, passphrase: str | None = None) -> None:
-        """`callers`: folder with one folder per caller, `*.crt.pem` in each. Raises SettingInvalid."""
+    def __init__(
+        self,
+        *,
+        certificate: Path,
+        key: Path,
+        callers: Path,
+        agencies: Path | None = None,
+        passphrase: str | None = None,
+    ) -> None:
+        """`callers`: folder with one folder per caller, `*.crt.pem` in each; `agencies`: the same of agencies.
+
+        Raises:
+            SettingInvalid: a file cannot be used, but for agencies': what is no certificate lets nobody in.
+        """
         self._certificate = certificate
         self._key = key
         self._callers = callers
+        self._agencies = agencies
         self._passphrase = passphrase
         self._current = self._load()
         self.context = self._load()
@@ -67,6 +81,10 @@ class ServerTls:
         self._load_own(context)
         for path in _certificates(self._callers):
             _load_caller(context, path)
+        for path in () if self._agencies is None else _certificates(self._agencies):
+            # They bring answers. As at load, a file of an agency that cannot be read is no reason not to start.
+            with contextlib.suppress(SettingInvalid):
+                _load_caller(context, path)
         return context
 
     def _load_own(self, context: ssl.SSLContext) -> None:

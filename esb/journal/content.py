@@ -174,6 +174,7 @@ def of_waiting(waiting: Waiting, *, exchange: tuple[str, str], route: str) -> by
             answer_key=waiting.key,
             operation=waiting.operation,
             until=waiting.until,
+            version=waiting.version,
         )
     )
 

@@ -253,6 +253,7 @@ def waiting_of(outcome: contents.Content, *, look_at: datetime) -> Waiting:
         agency=outcome.agency or "",
         operation=outcome.operation or "",
         key=outcome.answer_key or "",
+        version=outcome.version,
         since=outcome.at,
         until=outcome.until or outcome.at,
         look_at=look_at,

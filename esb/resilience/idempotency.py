@@ -27,6 +27,9 @@ def require_same(stored: StoredExchange, request: ReceivedExchange) -> None:
         raise Duplicate("message id was used with another body")
 
 
+_NOT_SOON = frozenset({State.PARKED, State.AWAITING})
+
+
 def bounded_s(wait_s: float) -> float:
     """A wait that was asked for, cut to what may be."""
     return min(LONGEST_WAIT_S, max(0.0, wait_s))
@@ -36,4 +39,4 @@ def patience_s(wished_s: float | None, request: ReceivedExchange, stored: Stored
     """How long a repeated question waits for its exchange: without a wish as long as that may run, `deadline_s`."""
     if wished_s is not None:
         return bounded_s(wished_s)
-    return 0.0 if request.asynchronous or stored.state is State.PARKED else deadline_s
+    return 0.0 if request.asynchronous or stored.state in _NOT_SOON else deadline_s
