@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from adapters import agency_keys, registry
+from adapters.registry import Catalogue
 from adapters.transport import Transport
 from esb.model import AgencyCode
 from esb.ports import AgencyCatalogue
@@ -18,17 +19,16 @@ class Adapters:
     def __init__(self) -> None:
         """Nothing is opened before the first call."""
         self._transport = Transport()
-        self._limits: Mapping[AgencyCode, Limits] = {}
 
     def load(self, settings: Settings) -> AgencyCatalogue:
         """See `Agencies.load`."""
-        catalogue = registry.load(settings, agency_keys.load(settings), self._transport)
-        self._limits = {agency: catalogue.manifest(agency).guard_limits for agency in catalogue.agencies()}
-        return catalogue
+        return registry.load(settings, agency_keys.load(settings), self._transport)
 
     def limits(self, catalogue: AgencyCatalogue) -> Mapping[AgencyCode, Limits]:
         """See `Agencies.limits`."""
-        return {agency: self._limits[agency] for agency in catalogue.agencies()}
+        if not isinstance(catalogue, Catalogue):
+            raise TypeError("not a catalogue that was loaded here")
+        return {agency: catalogue.manifest(agency).guard_limits for agency in catalogue.agencies()}
 
     async def close(self) -> None:
         """See `Agencies.close`."""

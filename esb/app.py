@@ -21,19 +21,21 @@ from esb.bus import Bus
 from esb.configuration import Agencies, compile_configuration, lanes
 from esb.control import Control
 from esb.dispatcher import Dispatcher, Lanes
-from esb.errors import SettingInvalid, StorageError
+from esb.errors import EsbError, SettingInvalid, StorageError
 from esb.exchanges import Exchanges
 from esb.inbound.http import HttpDoor
 from esb.inbound.tls import ServerTls
+from esb.journal import GroupCommitJournal, registrations
 from esb.late_answers import LateAnswers
 from esb.model import Source
 from esb.pipeline import Configuration, Pipeline
-from esb.ports import Journal, utc_now
+from esb.ports import utc_now
 from esb.routes.table import difference
 from esb.settings import Settings
 from esb.telemetry.logging import (
     CHECKPOINT_FAILED,
     METRICS_UNWRITTEN,
+    REGISTER_UNFOLLOWED,
     ROUTES_RELOADED,
     WORKER_STARTED,
     WORKER_STOPPED,
@@ -42,9 +44,12 @@ from esb.telemetry.logging import (
 )
 from esb.telemetry.metrics import Metrics
 from security import keys
+from security.errors import SecurityError
 from security.keys import SigningKey
 
 FLUSH_EVERY_S = 1.0
+FOLLOW_EVERY_S = 2.0
+"""How often the register of adapters is looked at for what another node's operator did."""
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,6 +136,7 @@ class Worker:
         await self.journal.release_own_leases()
         # From here on in reverse order of stopping: doors are opened last and closed first.
         await self._start_checkpoints()
+        self._start_following()
         await self._start_broker()
         self._dispatcher.start()
         stack.push_async_callback(self._dispatcher.stop, grace_s=settings.shutdown_grace_s)
@@ -140,7 +146,7 @@ class Worker:
         self._metrics.routes_loaded(len(self._pipeline.configuration.table.routes))
         self._log.info(WORKER_STARTED, digest=candidate.digest)
 
-    async def _open_journal(self) -> Journal:
+    async def _open_journal(self) -> GroupCommitJournal:
         return await journals.connect(
             self.settings.database_url,
             self.home,
@@ -233,6 +239,27 @@ class Worker:
     async def _start_checkpoints(self) -> None:
         task = asyncio.get_running_loop().create_task(self._tick())
         self._stack.push_async_callback(_cancelled, task)
+
+    def _start_following(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._follow())
+        self._stack.push_async_callback(_cancelled, task)
+
+    async def _follow(self) -> None:
+        """Notice what was done to the register elsewhere. Whoever does it on this machine orders a reload himself."""
+        refused = -1
+        while True:
+            await asyncio.sleep(FOLLOW_EVERY_S)
+            try:
+                generation = await registrations.generation(self.journal)
+                if generation not in {self._pipeline.configuration.generation, refused}:
+                    refused = generation
+                    await self.commit(await asyncio.to_thread(self.prepare))
+            except StorageError:
+                continue  # readiness says so, and the next look comes soon
+            except (EsbError, SecurityError) as error:
+                self._log.warning(REGISTER_UNFOLLOWED, reason=error.reason)
+            except Exception:  # boundary: whatever a new adapter does to the compiler, the old table stays in use
+                self._log.exception(REGISTER_UNFOLLOWED)
 
     async def _tick(self) -> None:
         next_checkpoint_s = 0.0

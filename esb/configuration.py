@@ -46,6 +46,7 @@ def compile_configuration(settings: Settings, agencies: Agencies, *, previous: C
         caller_keys=identity.load(Path(settings.home) / "keys" / "callers"),
         guards=_guards(agencies.limits(catalogue), previous),
         intakes=_intakes(table),
+        generation=catalogue.generation,
     )
 
 

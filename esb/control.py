@@ -134,6 +134,23 @@ async def order_all(sockets: Sequence[Path], verb: str, digest: str | None = Non
     return [answer for answer in answers if answer is not None]
 
 
+async def reload(sockets: Sequence[Path], digest: str) -> dict[str, Any]:
+    """Have every worker that lives prepare this table, and use it when all could; else none does.
+
+    Answers `used`, how many `workers` there are and how many are `using` it, the `problems` and the `change`.
+    """
+    prepared = await order_all(sockets, "prepare", digest)
+    problems = [answer for answer in prepared if "error" in answer]
+    if problems:
+        await order_all(sockets, "abort")
+        return {"used": False, "workers": len(prepared), "using": 0, "problems": problems}
+    committed = await order_all(sockets, "commit", digest)
+    problems = [answer for answer in committed if "error" in answer]
+    change = next((answer for answer in committed if "error" not in answer), {})
+    using = len(committed) - len(problems)
+    return {"used": not problems, "workers": len(prepared), "using": using, "problems": problems, "change": change}
+
+
 def sockets(home: Path) -> list[Path]:
     """The workers that run, or did until they were killed."""
     return sorted((home / "run").glob("worker-*.sock"))

@@ -66,6 +66,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     table: RouteTable
     caller_keys: CallerKeys
     guards: Guards
+    generation: int = 0
     intakes: Mapping[str, tuple[AnswerIntake, ...]] = {}
 
 

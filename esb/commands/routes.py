@@ -137,7 +137,7 @@ def reload(context: typer.Context, *, as_json: JsonFlag = False) -> None:
     shell = shell_of(context)
     settings = shell.settings
     digest = shell.table(settings).digest
-    verdicts = run(_reload(control.sockets(Path(settings.home)), digest))
+    verdicts = run(control.reload(control.sockets(Path(settings.home)), digest))
     if not verdicts["workers"]:
         fail("no bus is running here; the files are good and will be used at its start", code=DEPENDENCY_DOWN)
     if as_json:
@@ -146,19 +146,6 @@ def reload(context: typer.Context, *, as_json: JsonFlag = False) -> None:
         _tell(verdicts, digest)
     if not verdicts["used"]:
         raise typer.Exit(PROBLEMS)
-
-
-async def _reload(sockets: list[Path], digest: str) -> dict[str, Any]:
-    prepared = await control.order_all(sockets, "prepare", digest)
-    problems = [answer for answer in prepared if "error" in answer]
-    if problems:
-        await control.order_all(sockets, "abort")
-        return {"used": False, "workers": len(prepared), "using": 0, "problems": problems}
-    committed = await control.order_all(sockets, "commit", digest)
-    problems = [answer for answer in committed if "error" in answer]
-    change = next((answer for answer in committed if "error" not in answer), {})
-    using = len(committed) - len(problems)
-    return {"used": not problems, "workers": len(prepared), "using": using, "problems": problems, "change": change}
 
 
 def _tell(verdicts: dict[str, Any], digest: str) -> None:
