@@ -15,7 +15,7 @@ import msgspec
 from adapters.credentials.bus_token import BusToken
 from adapters.credentials.token_source import TokenSource
 from adapters.transport import Destination, Transport
-from esb.errors import AgencyUnreachable, CredentialsRefused
+from esb.errors import AgencyUnreachable, CredentialsRefused, RequestUnencodable
 from esb.ports import Clock, OutgoingCall, RawAnswer
 from security.errors import KeyUnavailable
 
@@ -46,6 +46,7 @@ class Credentials:
         self._clock = clock
         self._headers = dict(headers or {})
         self._query = query
+        self._query_name = re.compile(rf"[?&]{re.escape(query.partition('=')[0])}=", re.IGNORECASE)
         self._bus_token = bus_token
         self._tokens = tokens
         self._unusable = unusable
@@ -57,13 +58,14 @@ class Credentials:
 
         Raises:
             KeyUnavailable: a secret or key is missing; nothing was sent.
+            RequestUnencodable: the URL has a parameter of the API key's name; nothing was sent.
             AgencyUnreachable: also when no token could be had; nothing was sent to the agency.
             CredentialsRefused: the token endpoint or the agency's gateway does not know the bus.
         """
         if self._unusable:
             raise KeyUnavailable(self._unusable)
         if self._tokens is None:
-            answer = await transport.send(self._dressed(call, {}), destination, timeout_s=timeout_s)
+            answer = await transport.send(self._dressed(call, destination, {}), destination, timeout_s=timeout_s)
         else:
             answer = await self._send_with_token(call, destination, transport, self._tokens, timeout_s=timeout_s)
         _refuse_unauthorised(answer, destination)
@@ -99,18 +101,28 @@ class Credentials:
         if left_s <= 0:
             reason = "no time was left when the token came"
             raise AgencyUnreachable(reason, agency=self._agency, operation=destination.operation)
-        dressed = self._dressed(call, {"authorization": f"Bearer {token}"})
+        dressed = self._dressed(call, destination, {"authorization": f"Bearer {token}"})
         return await transport.send(dressed, destination, timeout_s=left_s)
 
-    def _dressed(self, call: OutgoingCall, token: Mapping[str, str]) -> OutgoingCall:
+    def _dressed(self, call: OutgoingCall, destination: Destination, token: Mapping[str, str]) -> OutgoingCall:
         # Last wins: a value that a contract's own header parameter got from a caller never stands in for the bus's.
         headers = {**call.headers, **self._headers, **token}
         if self._bus_token is not None:
             headers[self._bus_token.header] = self._bus_token.value(self._clock())
         url = call.url
         if self._query:
+            self._refuse_second_key(call, destination)
             url += ("&" if "?" in url else "?") + self._query
         return msgspec.structs.replace(call, url=url, headers=headers)
+
+    def _refuse_second_key(self, call: OutgoingCall, destination: Destination) -> None:
+        # Of two keys in a query a server takes whichever it likes: a caller's value could stand in for the bus's.
+        if self._query_name.search(call.url):
+            raise RequestUnencodable(
+                "the contract's query parameter has the name of the API key",
+                agency=self._agency,
+                operation=destination.operation,
+            )
 
 
 def _token_is_refused(answer: RawAnswer) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from adapters.transport import Transport
-from esb.errors import CredentialsRefused
+from esb.errors import CredentialsRefused, RequestUnencodable
 from esb.model import Severity
 from security import secretfile
 from security.errors import KeyUnavailable
@@ -49,6 +49,17 @@ async def test_api_key_goes_into_the_query_and_cannot_break_it(
         endpoint, _ = endpoint_with(tmp_path, gateway.url, transport, api_key=block)
         await send(endpoint, path)
     assert gateway.asked[0].url == f"{gateway.url}/service{query}api_key=a%26b%3Dc%20%23%3F"
+
+
+@pytest.mark.parametrize("path", ["/service?api_key=callers", "/service?a=1&API_KEY=callers"])
+async def test_value_of_a_caller_never_stands_beside_the_key(tmp_path: Path, gateway: Gateway, path: str) -> None:
+    set_secret(tmp_path, "key", "k-1")
+    async with Transport() as transport:
+        block = {"in": "query", "name": "api_key", "secret": "key"}
+        endpoint, _ = endpoint_with(tmp_path, gateway.url, transport, api_key=block)
+        with pytest.raises(RequestUnencodable, match="API key"):
+            await send(endpoint, path)
+    assert gateway.asked == []
 
 
 async def test_several_credentials_are_shown_together(tmp_path: Path, gateway: Gateway) -> None:
