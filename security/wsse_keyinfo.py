@@ -12,12 +12,14 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from html import escape
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from security.certificates import TrustAnchors, TrustedLeaf
 from security.errors import CertificateRejected, SignatureInvalid, SignatureMissing
 from security.wsse_terms import (
     BASE64_BINARY,
@@ -223,6 +225,34 @@ class KnownCertificates:
         return found
 
 
+class Signatories:
+    """Whose signatures are believed, by whatever name a message calls their certificates."""
+
+    def __init__(self, anchors: TrustAnchors) -> None:
+        """A message can name without carrying it what is pinned, and carry whatever `anchors` vouch for."""
+        self._anchors = anchors
+        self._known = KnownCertificates(anchors.known)
+
+    def leaf(self, name: KeyName, now: datetime) -> TrustedLeaf:
+        """The certificate that the message means, believed and in date.
+
+        Raises:
+            CertificateRejected: it is not known, or not believed.
+        """
+        if name.reference in _CARRYING:
+            return self._anchors.leaf(name.value, now)
+        refused = []
+        for certificate in self._known.named(name):
+            try:
+                return self._anchors.leaf(certificate.public_bytes(Encoding.DER), now)
+            except CertificateRejected as error:
+                # A certificate that was renewed with its key is there twice: whichever is in date.
+                refused.append(error)
+        raise refused[0]
+
+
+_CARRYING = frozenset({KeyReference.DIRECT, KeyReference.CERTIFICATE, KeyReference.X509_DATA})
+
 # Names that .NET, Java and OpenSSL write beside those of RFC 4514.
 _OTHER_NAMES = {
     "E": NameOID.EMAIL_ADDRESS,
@@ -235,7 +265,7 @@ _OTHER_NAMES = {
     "GIVENNAME": NameOID.GIVEN_NAME,
     "T": NameOID.TITLE,
 }
-_AFTER_COMMA = re.compile(r"(?<!\\),\s+")
+_TYPE = re.compile(r"(^|(?<!\\)[,+])\s*(?:oid\.)?([A-Za-z0-9.-]+)\s*=\s*", re.IGNORECASE)
 _MAX_NAME = 2000
 
 
@@ -245,7 +275,8 @@ def _relative_names(text: str) -> list[tuple[str, str]]:
     if len(text) > _MAX_NAME:
         return []
     try:
-        return _parts_of(x509.Name.from_rfc4514_string(_AFTER_COMMA.sub(",", text), _OTHER_NAMES))
+        written = _TYPE.sub(lambda found: f"{found[1]}{found[2].upper()}=", text)
+        return _parts_of(x509.Name.from_rfc4514_string(written, _OTHER_NAMES))
     except ValueError:
         return []
 

@@ -107,7 +107,7 @@ class MessageReader:
             signed=signed,
         )
         if signature is not None and signed is not None:
-            _refuse_ambiguous_ids(root, data, message, [signature, *signature[2].iter()], signed)
+            _refuse_ambiguous_ids(root, data, message, signature, signed)
         return message
 
     def _header_and_body(self, root: Element) -> tuple[Element, Element]:
@@ -172,12 +172,10 @@ _ALL_IDS = etree.XPath(f"//@*[{_ID_TEST} or local-name()='id']", smart_strings=F
 _IDS_BY_TYPE = etree.XPath(f"//@*[{_ID_TEST}]", smart_strings=False)
 
 
-def _refuse_ambiguous_ids(
-    root: Element, data: bytes, message: Message, others: Sequence[Element], signed: Signed
-) -> None:
+def _refuse_ambiguous_ids(root: Element, data: bytes, message: Message, signature: Element, signed: Signed) -> None:
     # Nothing is looked up by Id here, but what an Id names must not depend on who reads the message. A plain `id` may
     # be a business attribute and repeat, unless the signature means it.
-    if _only_parts_have_ids(data, (*message.signable(), *others)):
+    if _only_parts_have_ids(data, message.signable(), signature):
         return
     ids = _strings(_ALL_IDS, root)
     if len(ids) == len(set(ids)):
@@ -191,21 +189,23 @@ def _refuse_ambiguous_ids(
         raise SignatureInvalid("two elements have one Id")
 
 
-def _only_parts_have_ids(data: bytes, parts: Sequence[Element]) -> bool:
+def _only_parts_have_ids(data: bytes, parts: Sequence[Element], signature: Element) -> bool:
     # Saves a walk over the whole document: when its text has no more Id attributes than the parts, nothing else has
-    # one. Text that only looks like one, or an attribute with space before its `=`, merely costs the walk.
+    # one. Text that only looks like one, an attribute with space before its `=`, or an Id in an unusual place merely
+    # costs the walk. A single byte is looked for first, as that takes a tenth of the time of two.
+    spaced = b" =" in data or any(space in data and space + b"=" in data for space in _BREAKS)
     written = data.count(b"Id=") + data.count(b"ID=") + data.count(b"id=")
-    if b" =" in data or b"\t=" in data or b"\n=" in data or b"\r=" in data:
+    if spaced or written > len(parts) + _SIGNATURE_IDS:
         return False
-    own: set[str] = set()
-    count = 0
-    for part in parts:
-        for name in (WSU_ID, "Id"):
-            found = part.get(name)
-            if found is not None:
-                own.add(found)
-                count += 1
-    return written == count == len(own)
+    own = [part.get(WSU_ID) for part in parts]
+    own += [signature.get("Id"), *(child.get("Id") for child in signature[2].iter())]
+    own += [reference.get(WSU_ID) for reference in signature[2]]
+    found = [name for name in own if name is not None]
+    return written == len(found) == len(set(found))
+
+
+_BREAKS = (b"\n", b"\t", b"\r")
+_SIGNATURE_IDS = 6
 
 
 def _strings(expression: etree.XPath, root: Element) -> list[str]:

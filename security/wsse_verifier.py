@@ -12,14 +12,12 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from security.certificates import TrustAnchors, TrustedLeaf
-from security.errors import CertificateRejected, MessageStale, SignatureInvalid, SignatureMissing, XmlRefused
+from security.errors import MessageStale, SignatureInvalid, SignatureMissing, XmlRefused
 from security.wsse_encryption import open_body
-from security.wsse_keyinfo import KeyName, KnownCertificates
+from security.wsse_keyinfo import Signatories
 from security.wsse_message import CREATED, EXPIRES, Message, MessageReader, Signed
-from security.wsse_terms import CLOSED, HeaderTerms, KeyReference, SoapVersion
+from security.wsse_terms import CLOSED, HeaderTerms, SoapVersion
 from security.wsse_username import Username, read_username
 from security.xml import Element, canonical, parse
 from security.xmldsig import Reference, decode_base64
@@ -68,7 +66,7 @@ class WsseVerifier:
         `decryptor` opens messages where `terms` say that they are encrypted.
         """
         self._anchors = anchors
-        self._known = KnownCertificates(anchors.known)
+        self._signatories = Signatories(anchors)
         self._soap = soap_version
         self._skew = timedelta(seconds=clock_skew_s)
         self._max_age = timedelta(seconds=max_age_s)
@@ -94,24 +92,12 @@ class WsseVerifier:
         message = self._reader.read(envelope)
         if message.signed is None:
             return self._unsigned(message, envelope, now)
-        leaf = self._leaf(message.signed.key, now)
+        leaf = self._signatories.leaf(message.signed.key, now)
         signed_info = message.signed.info
         if signed_info.algorithm is not leaf.key.algorithm:
             raise SignatureInvalid("signature method is not the one of the certificate's key")
         leaf.key.verify(message.signed.value, signed_info.content)
         return self._proven(message, message.signed, leaf, envelope, now=now, confirms=confirms)
-
-    def _leaf(self, name: KeyName, now: datetime) -> TrustedLeaf:
-        if name.value and name.reference in _CARRIES_CERTIFICATE:
-            return self._anchors.leaf(name.value, now)
-        # Several where a certificate was renewed with its key: whichever is in date.
-        refused: CertificateRejected | None = None
-        for certificate in self._known.named(name):
-            try:
-                return self._anchors.leaf(certificate.public_bytes(Encoding.DER), now)
-            except CertificateRejected as error:
-                refused = error
-        raise refused or CertificateRejected("the message names a certificate that is not known here")
 
     def _proven(
         self,
@@ -198,8 +184,6 @@ class WsseVerifier:
         if not hmac.compare_digest(decode_base64(confirmation.get("Value")), confirms):
             raise SignatureInvalid("reply confirms another request")
 
-
-_CARRIES_CERTIFICATE = frozenset({KeyReference.DIRECT, KeyReference.CERTIFICATE, KeyReference.X509_DATA})
 
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 

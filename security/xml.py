@@ -83,6 +83,18 @@ def canonical(element: Element, *, inclusive_prefixes: tuple[str, ...] = ()) -> 
         raise XmlRefused("document has no canonical form") from error
 
 
+def canonical_inclusive(element: Element) -> bytes:
+    """Inclusive canonical XML 1.0 without comments (RFC 3076), as UTF-8: with every namespace that is in scope.
+
+    Raises:
+        XmlRefused: it has no canonical form.
+    """
+    try:
+        return etree.tostring(element, method="c14n", exclusive=False, with_comments=False)
+    except etree.C14NError as error:
+        raise XmlRefused("document has no canonical form") from error
+
+
 def span_of(data: bytes, path: Sequence[int]) -> tuple[int, int]:
     """Where an element stands in a document that `parse` has accepted: its bytes are `data[start:end]`, as written.
 

@@ -129,11 +129,8 @@ class SignedInfoReader:
 
     def read(self, element: Element) -> SignedInfo:
         """Read a ds:SignedInfo, proving nothing yet. Raises SignatureInvalid for anything outside the profile."""
-        # A namespace of the envelope is written again for every element that uses it first: a long one would multiply.
-        if any(len(uri) > MAX_NAMESPACE_LENGTH for uri in element.nsmap.values()):
-            raise SignatureInvalid("namespace name is too long")
-        # Canonicalised before its structure is known, so its size is bounded first.
-        if not len(element) or len(element[0]) or _HAS_TOO_MUCH(element):
+        refuse_costly(element)
+        if not len(element) or len(element[0]):
             return _read_signed_info(element)
         content = canonical(element)
         cut = _cut(content)
@@ -151,6 +148,15 @@ class SignedInfoReader:
             self._shapes.clear()
         prefixes = tuple(reference.inclusive_prefixes for reference in signed_info.references)
         self._shapes[shape] = _Shape(signed_info.algorithm, prefixes)
+
+
+def refuse_costly(element: Element) -> None:
+    """Return when a ds:SignedInfo may be canonicalised before its structure is known. Raises SignatureInvalid."""
+    # A namespace of the envelope is written again for every element that uses it first: a long one would multiply.
+    if any(len(uri) > MAX_NAMESPACE_LENGTH for uri in element.nsmap.values()):
+        raise SignatureInvalid("namespace name is too long")
+    if _HAS_TOO_MUCH(element):
+        raise SignatureInvalid("SignedInfo is outside the profile")
 
 
 _MAX_SHAPES = 32
@@ -263,6 +269,11 @@ _REFERENCE_CHILDREN = [ds("Transforms"), ds("DigestMethod"), ds("DigestValue")]
 def _exclusive_prefixes(element: Element, tag: str) -> tuple[str, ...]:
     if _algorithm_of(element, tag) != EXCLUSIVE_C14N:
         raise SignatureInvalid("only exclusive canonicalisation is in the profile")
+    return exclusive_prefixes(element)
+
+
+def exclusive_prefixes(element: Element) -> tuple[str, ...]:
+    """The InclusiveNamespaces of an exclusive canonicalisation. Raises SignatureInvalid for any other parameter."""
     if not len(element):
         return ()
     if len(element) != 1 or element[0].tag != _INCLUSIVE_NAMESPACES or len(element[0]):
