@@ -19,6 +19,7 @@ from esb.contracts.contract import Contract
 from esb.errors import (
     AgencyFault,
     AgencyRejected,
+    ContractUnsupported,
     ContractViolation,
     ReplyInvalid,
     ReplyUnproven,
@@ -44,6 +45,7 @@ class SoapOperation:
         verifier: WsseVerifier,
     ) -> None:
         """`signer` None on a machine without keys: the operation loads and lints, and fails closed when called."""
+        _refuse_unspoken(operation)
         manifest = endpoint.manifest
         self._endpoint = endpoint
         self._manifest = manifest
@@ -174,6 +176,22 @@ class SoapOperation:
             agency_code=fault.code,
             agency_message=fault.message,
         )
+
+
+def _refuse_unspoken(operation: WsdlOperation) -> None:
+    """Raise ContractUnsupported for what the WSDL asks of the wire and this adapter would send in another form."""
+    asked = {
+        "is one-way": operation.one_way,
+        "is SOAP-encoded": operation.encoded,
+        "has a body that is not one element": operation.input_spread or operation.output_spread,
+        "sends attachments": bool(operation.input_attachments or operation.output_attachments),
+        "requires MTOM": operation.mtom == "required",
+        "requires a SOAP header": any(header.required for header in operation.input_headers),
+        "requires WS-Addressing": operation.addressing is not None and operation.addressing.demand == "required",
+    }
+    for what, true in asked.items():
+        if true:
+            raise ContractUnsupported(f"operation {operation.name} {what}, which is not called yet")
 
 
 def _headers(version: SoapVersion, action: str) -> dict[str, str]:

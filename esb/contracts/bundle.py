@@ -11,21 +11,19 @@ import email.message
 import io
 import urllib.request
 import urllib.response
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import xmlschema
 from lxml import etree
 
-from esb.contracts.components import settle
+from esb.contracts.components import reach, settle
 from esb.contracts.diagnosis import Served, explained, explained_components, mended
-from esb.contracts.gathering import Gathering, SchemaDocument, Shelf
+from esb.contracts.gathering import Embedded, Gathering, SchemaDocument, Shelf
 from esb.contracts.redefinition import apply_redefinitions
-from esb.contracts.repairs import repair
 from esb.contracts.wellknown import XML_NAMESPACE, XSD_NAMESPACE
 from esb.errors import ContractUnsupported
-from security.xml import Element
 
 __all__ = ["XML_NAMESPACE", "XSD_NAMESPACE", "SchemaSet", "join"]
 
@@ -37,7 +35,7 @@ _MAX_MENDINGS = 50
 class SchemaSet:
     """Schema documents whose references point at one another only. `driver` imports every namespace.
 
-    `hints` are what was put right and a person should know of.
+    `namespaces` are those of the contract's own documents. `hints` are what was put right and a person should know of.
     """
 
     driver: bytes
@@ -50,6 +48,10 @@ class SchemaSet:
     def validator(self) -> etree.XMLSchema:
         """The compiled validator of libxml2."""
         return self.compiled
+
+    def sources(self) -> tuple[SchemaDocument, ...]:
+        """The documents as they were compiled, with their places."""
+        return tuple(item.document for item in self.served.values())
 
     def components(self) -> xmlschema.XMLSchema10:
         """The component model, for load time only: it is large. Raises ContractUnsupported."""
@@ -68,11 +70,16 @@ class SchemaSet:
 
 
 def join(
-    bundle: Mapping[str, bytes], entries: Iterable[str], embedded: Iterable[tuple[str, Element]] = ()
+    bundle: Mapping[str, bytes],
+    entries: Iterable[str],
+    embedded: Iterable[Embedded] = (),
+    *,
+    prepare: Callable[[SchemaDocument], None] | None = None,
 ) -> SchemaSet:
-    """Everything that the entry files reach, and the schemas that stand inside of WSDL files (name and tree).
+    """Everything that the entry files reach, and schemas that stand inside of WSDL files.
 
-    The embedded trees are changed. libxml2 has compiled the set when this returns.
+    The embedded trees are changed; `prepare` may change each document before anything else does. libxml2 has compiled
+    the set when this returns.
 
     Raises:
         ContractUnsupported: a file is missing, not safe XML or not a schema; names clash; a reference leads nowhere;
@@ -81,20 +88,11 @@ def join(
     gathering = Gathering(Shelf(bundle))
     for entry in entries:
         gathering.add(entry)
-    for file, tree in embedded:
-        gathering.add_tree(file, tree)
-    repaired: set[SchemaDocument] = set()
-    _repair(gathering, repaired)
+    for schema in embedded:
+        gathering.add_embedded(schema)
+    reach(gathering, prepare)
     apply_redefinitions(gathering)
-    needs = settle(gathering)
-    return _Compilation(gathering, needs).finished()
-
-
-def _repair(gathering: Gathering, done: set[SchemaDocument]) -> None:
-    for document in gathering.documents:
-        if document not in done:
-            repair(document, gathering.hints.append)
-            done.add(document)
+    return _Compilation(gathering, settle(gathering)).finished()
 
 
 class _Compilation:
@@ -105,7 +103,7 @@ class _Compilation:
         self._addresses = {document: f"{_ROOT}{number}.xsd" for number, document in enumerate(gathering.documents, 1)}
         self._homes = {
             namespace: f"{_ROOT}namespace-{number}.xsd"
-            for number, namespace in enumerate(sorted(gathering.namespaces), 1)
+            for number, namespace in enumerate(sorted(gathering.namespaces - {XSD_NAMESPACE}), 1)
         }
         for document in gathering.documents:
             self._write_imports(document, needs.get(document, set()))
@@ -124,7 +122,7 @@ class _Compilation:
             return SchemaSet(
                 driver=self._driver(),
                 documents=documents,
-                namespaces=frozenset(self._homes),
+                namespaces=frozenset(item.namespace for item in self._gathering.documents if not item.builtin),
                 hints=tuple(dict.fromkeys(hints)),
                 compiled=compiled,
                 served=served,

@@ -8,13 +8,14 @@ sloppy ways are put right here.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lxml import etree
 
 from esb.contracts.gathering import XSD, Gathering, SchemaDocument, declarations
+from esb.contracts.repairs import repair
 from esb.contracts.wellknown import BUILTIN_TYPES, XML_NAMESPACE, XSD_NAMESPACE
 from esb.errors import ContractUnsupported
 from security.xml import Element
@@ -70,21 +71,37 @@ class Component:
     element: Element
 
 
+def reach(gathering: Gathering, prepare: Callable[[SchemaDocument], None] | None) -> None:
+    """Repair every document, and add those of namespaces that somebody refers to and nobody imported.
+
+    Raises:
+        ContractUnsupported: such a document cannot be read.
+    """
+    position = 0
+    while position < len(gathering.documents):
+        document = gathering.documents[position]
+        position += 1
+        if prepare is not None:
+            prepare(document)
+        repair(document, gathering.hints.append)
+        for reference in references(document):
+            if reference.namespace and reference.namespace not in gathering.namespaces:
+                gathering.add_namespace(reference.namespace)
+
+
 def settle(gathering: Gathering) -> dict[SchemaDocument, set[str]]:
     """Resolve every reference; returns the namespaces that each document refers to, besides its own.
-
-    Documents of namespaces that nobody imported are added to the gathering when the bundle has them.
 
     Raises:
         ContractUnsupported: a name clash with both places, or a reference to what is nowhere.
     """
-    references = _all_references(gathering)
     index = indexed(gathering)
     needs: dict[SchemaDocument, set[str]] = {document: set() for document in gathering.documents}
-    for reference in references:
-        namespace = _resolved(reference, index, gathering)
-        if namespace not in {reference.document.namespace, XSD_NAMESPACE}:
-            needs[reference.document].add(namespace)
+    for document in gathering.documents:
+        for reference in list(references(document)):
+            namespace = _resolved(reference, index, gathering)
+            if namespace not in {document.namespace, XSD_NAMESPACE}:
+                needs[document].add(namespace)
     return needs
 
 
@@ -95,7 +112,9 @@ def indexed(gathering: Gathering) -> dict[Key, Component]:
         ContractUnsupported: two that differ.
     """
     index: dict[Key, Component] = {}
-    for document, element in list(declarations(gathering.documents)):
+    # Those that overrule come first, so that the others are the twins.
+    ordered = sorted(gathering.documents, key=lambda each: not each.overrules)
+    for document, element in list(declarations(ordered)):
         kind = _KINDS.get(str(element.tag).removeprefix(XSD))
         if kind is None:
             continue
@@ -103,7 +122,11 @@ def indexed(gathering: Gathering) -> dict[Key, Component]:
         earlier = index.setdefault(key, Component(document=document, element=element))
         if earlier.element is element:
             continue
-        if _meaning(earlier.document, earlier.element) != _meaning(document, element):
+        if earlier.document.overrules and not document.overrules:
+            gathering.hints.append(
+                f"{document.place(element)}: {key[2]} is overruled by {earlier.document.place(earlier.element)}"
+            )
+        elif _meaning(earlier.document, earlier.element) != _meaning(document, element):
             raise ContractUnsupported(
                 f"{kind} {_label(key[1], key[2])} is declared twice and differently: at "
                 f"{earlier.document.place(earlier.element)} and at {document.place(element)}"
@@ -138,20 +161,6 @@ def write_name(element: Element, attribute: str, written: str, namespace: str, n
     element.set(attribute, " ".join(words))
 
 
-def _all_references(gathering: Gathering) -> list[Reference]:
-    found: list[Reference] = []
-    position = 0
-    while position < len(gathering.documents):
-        document = gathering.documents[position]
-        position += 1
-        for reference in references(document):
-            found.append(reference)
-            namespace = reference.namespace
-            if namespace and namespace != XSD_NAMESPACE and namespace not in gathering.namespaces:
-                gathering.add_namespace(namespace)
-    return found
-
-
 def _of_element(document: SchemaDocument, element: Element, scope: Mapping[str | None, str]) -> Iterator[Reference]:
     for attribute, kind in _REFERRING.get(element.tag, ()):
         for written in element.get(attribute, "").split():
@@ -181,7 +190,7 @@ def _resolved(reference: Reference, index: Mapping[Key, Component], gathering: G
             write_name(reference.element, reference.attribute, reference.written, namespace, reference.name)
         return namespace
     # An unprefixed name without a default namespace is of no namespace. Many tools mean their own, or XSD's.
-    for meant in (own, XSD_NAMESPACE):
+    for meant in dict.fromkeys((own, reference.document.fallback, XSD_NAMESPACE)):
         if not prefixed and meant != namespace and _exists(reference.kind, meant, reference.name, index):
             gathering.hints.append(f"{reference.place}: {reference.written} has no prefix; read as {{{meant}}}")
             write_name(reference.element, reference.attribute, reference.written, meant, reference.name)

@@ -40,7 +40,11 @@ class Contract:
         Raises:
             ContractUnsupported: the schema is broken or refers to something outside of the bundle.
         """
-        schemas = join(bundle, entries)
+        return cls.of(join(bundle, entries))
+
+    @classmethod
+    def of(cls, schemas: SchemaSet) -> Contract:
+        """Compile a set of schemas that is joined already. Raises ContractUnsupported."""
         return cls(validator=schemas.validator(), elements=_explained(schemas))
 
     @property

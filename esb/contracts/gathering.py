@@ -22,6 +22,19 @@ _REFERENCES = frozenset(XSD + name for name in ("include", "import", "redefine",
 _MAX_DOCUMENTS = 1000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Embedded:
+    """A schema that stands inside of another file, or is made for one.
+
+    `overrules`: its declarations win over others of the same name. `fallback`: a namespace for names without prefix.
+    """
+
+    file: str
+    tree: Element
+    overrules: bool = False
+    fallback: str = ""
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class SchemaDocument:
     """One schema. `file` is where its lines count; a file has several when it is a WSDL or included as a chameleon."""
@@ -30,6 +43,9 @@ class SchemaDocument:
     namespace: str
     tree: Element
     chameleon: bool = False
+    builtin: bool = False
+    overrules: bool = False
+    fallback: str = ""
     redefines: list[Element] = field(default_factory=list)
 
     def place(self, element: Element) -> str:
@@ -113,20 +129,17 @@ class Gathering:
         self.documents: list[SchemaDocument] = []
         self.missing: dict[str, Missing] = {}
         self.hints: list[str] = []
-
-    @property
-    def namespaces(self) -> frozenset[str]:
-        """What the documents found so far declare into."""
-        return frozenset(document.namespace for document in self.documents)
+        self.namespaces: set[str] = {XSD_NAMESPACE}
 
     def add(self, file: str) -> None:
         """Take a file of the bundle and all that it refers to. Raises ContractUnsupported."""
         self._take(file, includer=None)
         self._follow()
 
-    def add_tree(self, file: str, tree: Element) -> None:
-        """Take a schema that stands inside of another file, a WSDL. Raises ContractUnsupported."""
-        self._queue(file, tree, includer=None)
+    def add_embedded(self, schema: Embedded) -> None:
+        """Take a schema that stands inside of another file. Raises ContractUnsupported."""
+        document = self._queue(schema.file, schema.tree, includer=None)
+        document.overrules, document.fallback = schema.overrules, schema.fallback
         self._follow()
 
     def add_namespace(self, namespace: str) -> bool:
@@ -137,7 +150,7 @@ class Gathering:
         builtin = None if files else schema_for(namespace)
         if builtin is not None:
             name = f"(built-in schema of {namespace})"
-            self.add_tree(name, tree_of(name, builtin))
+            self._queue(name, tree_of(name, builtin), includer=None).builtin = True
         return bool(files) or builtin is not None
 
     def _follow(self) -> None:
@@ -208,7 +221,7 @@ class Gathering:
         self._taken.add((file, "*" if tree.get("targetNamespace") else namespace))
         self._queue(file, tree, includer)
 
-    def _queue(self, file: str, tree: Element, includer: SchemaDocument | None) -> None:
+    def _queue(self, file: str, tree: Element, includer: SchemaDocument | None) -> SchemaDocument:
         own = tree.get("targetNamespace", "")
         chameleon = not own and includer is not None and bool(includer.namespace)
         namespace = includer.namespace if chameleon and includer is not None else own
@@ -216,9 +229,11 @@ class Gathering:
         if chameleon:
             tree.set("targetNamespace", namespace)
         self.documents.append(document)
+        self.namespaces.add(namespace)
         self._waiting.append(document)
         if len(self.documents) > _MAX_DOCUMENTS:
             raise ContractUnsupported(f"{file}: the contract has more than {_MAX_DOCUMENTS} schemas")
+        return document
 
 
 def last_part(location: str) -> str:
