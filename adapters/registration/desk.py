@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -131,11 +131,11 @@ class Desk:
 
         return await self._do(_Act(name="promote", agency=agency, version=version, step=step, reason=reason))
 
-    async def suspend(self, agency: str, version: str, *, reason: str) -> Done:
-        """Call the version no more, for now. Raises RegistrationRefused."""
+    async def suspend(self, agency: str, version: str | None, *, reason: str) -> Done:
+        """Call the version no more, for now; None: the only one there is. Raises RegistrationRefused."""
         return await self._take_out("suspend", agency, version, acts.suspend, reason)
 
-    async def resume(self, agency: str, version: str, *, reason: str) -> Done:
+    async def resume(self, agency: str, version: str | None, *, reason: str) -> Done:
         """Call it again, as before it was suspended. Raises RegistrationRefused."""
         return await self._take_out("resume", agency, version, acts.resume, reason)
 
@@ -173,18 +173,16 @@ class Desk:
         return await self._set("rollout", agency, lambda record: acts.roll_out(record, terms, known=known), reason)
 
     async def _take_out(
-        self, act: str, agency: str, version: str, step: Callable[[Record, str], tuple[Record, str]], reason: str
+        self, act: str, agency: str, version: str | None, step: Callable[[Record, str], tuple[Record, str]], reason: str
     ) -> Done:
         self._require("suspend")
-        registered = await self._registered()
-        if version not in self._stages(agency, registered):
-            raise RegistrationRefused(f"there is no {agency} {version}; see: esb adapters list")
+        chosen = _chosen(agency, version, self._stages(agency, await self._registered()))
         return await self._do(
             _Act(
                 name=act,
                 agency=agency,
-                version=version,
-                step=lambda record: step(record, version),
+                version=chosen,
+                step=lambda record: step(record, chosen),
                 reason=reason,
                 must_compile=False,
             )
@@ -361,6 +359,17 @@ async def _with(journal: GroupCommitJournal, row: RegistrationRow, bundle: Bundl
         documents={**stored.documents, row.agency: row},
         bundles={**stored.bundles, **own},
     )
+
+
+def _chosen(agency: str, version: str | None, stages: Mapping[str, Lifecycle]) -> str:
+    """The version that is meant. Raises RegistrationRefused."""
+    usable = [name for name, stage in stages.items() if stage is not Lifecycle.RETIRED]
+    if version is None and len(usable) == 1:
+        return usable[0]
+    if version is None or version not in stages:
+        told = f"there is no {agency} {version}" if version else f"say which version of {agency}"
+        raise RegistrationRefused(f"{told}; there are: {', '.join(stages) or 'none'}")
+    return version
 
 
 def _record_of(registered: Registered, agency: str) -> Record:
