@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -78,6 +78,7 @@ def test_message_for_an_older_key_opens_while_that_key_is_there() -> None:
         opened(envelope, receiver())
 
 
+@settings(deadline=None)
 @given(content=st.binary(max_size=300), cipher=st.sampled_from(ContentCipher))
 def test_any_text_survives(content: bytes, cipher: ContentCipher) -> None:
     element = etree.Element("{urn:x}a")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from security.certificates import TrustAnchors
@@ -148,6 +148,7 @@ def test_signature_is_never_optional_where_it_was_agreed_on() -> None:
         verifier(TOKEN, signature=True).verify(written(TOKEN), now=NOW)
 
 
+@settings(deadline=None)
 @given(user=st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=20))
 def test_any_name_survives(user: str) -> None:
     token = replace(TOKEN, user=user)
