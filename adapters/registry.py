@@ -13,18 +13,20 @@ from pathlib import Path
 from adapters import wsdl
 from adapters.agency_keys import AgencyKeys
 from adapters.endpoint import Endpoint, overrides_of_nobody, resolve
+from adapters.http_proof import proof_of
 from adapters.manifest import Authentication, Kind, Lifecycle, Manifest
 from adapters.manifest_fields import ENVIRONMENTS
 from adapters.registration import inventory
 from adapters.registration.inventory import AgencyInventory, Installed
 from adapters.rest import RestOperation
+from adapters.rest_contract import compile_operations
 from adapters.secrets import AgencySecrets
 from adapters.soap import SoapOperation
 from adapters.transport import Transport
 from adapters.wsdl import WsdlOperation
 from esb.contracts import catalogue
 from esb.contracts.contract import Contract
-from esb.contracts.json_contract import JsonContract, JsonOperation
+from esb.contracts.json_operation import JsonOperation
 from esb.errors import ConfigurationError, RoutesInvalid, SettingInvalid
 from esb.journal import registrations
 from esb.journal.registrations import Registered
@@ -32,7 +34,6 @@ from esb.model import AgencyCode, Finding, Severity, Text
 from esb.ports import AgencyOperation, FieldShape, Reach
 from esb.routes.fields import nearest
 from esb.settings import Settings
-from security.httpsig import HttpSigner, HttpVerifier
 from security.keys import Algorithm, SigningKey
 from security.wsse import SoapVersion, WsseSigner, WsseVerifier
 
@@ -219,18 +220,13 @@ class _Loader:
         }
 
     def _rest(self, manifest: Manifest, endpoint: Endpoint) -> dict[str, Compiled]:
-        contract = JsonContract(self._bundle(manifest), manifest.contract.file)
-        key, terms = self._signing_key(manifest), manifest.signature
-        signer = HttpSigner(key) if key else None
-        verifier = HttpVerifier(
-            self._keys.verifying_of(manifest.agency), clock_skew_s=terms.clock_skew_s, max_age_s=terms.max_age_s
-        )
+        proof = proof_of(manifest, self._keys)
         return {
             name: Compiled(
-                operation=RestOperation(endpoint=endpoint, operation=operation, signer=signer, verifier=verifier),
+                operation=RestOperation(endpoint=endpoint, operation=operation, proof=proof),
                 shape=_rest_shape(operation),
             )
-            for name, operation in contract.operations.items()
+            for name, operation in compile_operations(manifest, self._bundle(manifest)).items()
         }
 
     def _wsse_signer(self, manifest: Manifest, version: SoapVersion) -> WsseSigner | None:
@@ -263,12 +259,15 @@ class _Loader:
             self._say(manifest, "neither requests nor replies are signed")
             return
         key = self._signing_key(manifest)
-        if key is None or (manifest.kind is Kind.SOAP and key.certificate is None):
+        certified = manifest.authentication is not Authentication.HTTP_SIGNATURE
+        if key is None or (certified and key.certificate is None):
             algorithm = manifest.signature.algorithm
             self._say(manifest, f"the bus has no {algorithm} key with a certificate; make one with `esb keys new`")
         if not self._keys.trusts(manifest.agency):
             folder = Path(self._settings.home) / "keys" / "agencies" / manifest.agency
             self._say(manifest, f"no certificate of the agency in {folder}; its replies will be refused")
+        if manifest.authentication is Authentication.XMLDSIG:
+            self._say(manifest, "a signature inside of the XML proves who wrote a reply, not to which request nor when")
 
     def _say(self, manifest: Manifest, message: str, severity: Severity = Severity.WARNING) -> None:
         self.findings.append(Finding(file=manifest.file, line=0, message=message, severity=severity))

@@ -1,4 +1,4 @@
-"""One operation of a REST agency: values, signed request, proof and plain values.
+"""One operation of a REST or XML agency: values, signed request, proof and plain values.
 
 Made by the registry; called by the pipeline in the order of `esb.ports.AgencyOperation`. Numbers with a fraction are
 `Decimal` in both directions. Never reads an answer that is not proven, unless the manifest says that the agency does
@@ -7,17 +7,19 @@ not sign.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
 from typing import Any, Final, NoReturn
 
-import msgspec
-
+from adapters.absence import NOTHING, says_absent
+from adapters.agency_words import Words, WordsReader
 from adapters.endpoint import Endpoint
-from adapters.manifest import Authentication, Meaning
+from adapters.http_proof import HttpProof
+from adapters.manifest import Meaning
 from adapters.moment import as_of
 from adapters.rest_request import RequestForm
-from esb.contracts.json_contract import JsonOperation
+from esb.contracts.documents import ANY_XML, Findings, read_json
+from esb.contracts.json_operation import JsonOperation, JsonResponse, plain_reply
+from esb.contracts.openapi_xml import read_any_document
 from esb.errors import (
     AgencyFault,
     AgencyRejected,
@@ -27,26 +29,18 @@ from esb.errors import (
     RequestUnencodable,
 )
 from esb.model import AgencyCode, JsonObject
-from esb.ports import NO_ORIGIN, AgencyAnswer, Claim, Origin, OutgoingCall, ProvenAnswer, RawAnswer
-from security.errors import KeyUnavailable, SecurityError, SignatureMissing
-from security.httpsig import HttpSigner, HttpVerifier
+from esb.ports import NO_ORIGIN, AgencyAnswer, Origin, OutgoingCall, ProvenAnswer, RawAnswer
+from security.errors import SecurityError, SignatureMissing
 
-_MAX_CODE: Final = 100
-_MAX_MESSAGE: Final = 500
 _FIRST_ERROR: Final = 400
 _SERVER_ERROR: Final = 500
 
-_ENCODER: Final = msgspec.json.Encoder(decimal_format="number", order="sorted")
-_DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
-
 
 class RestOperation:
-    """Implements `esb.ports.AgencyOperation` over HTTP and JSON, by one operation of an OpenAPI document."""
+    """Implements `esb.ports.AgencyOperation` over plain HTTP, by one operation of an OpenAPI document or an XSD."""
 
-    def __init__(
-        self, *, endpoint: Endpoint, operation: JsonOperation, signer: HttpSigner | None, verifier: HttpVerifier
-    ) -> None:
-        """`signer` None on a machine without keys: the operation loads and lints, and fails closed when called."""
+    def __init__(self, *, endpoint: Endpoint, operation: JsonOperation, proof: HttpProof) -> None:
+        """`proof` without keys: the operation loads and lints, and fails closed when called."""
         manifest = endpoint.manifest
         self._endpoint = endpoint
         self._manifest = manifest
@@ -54,10 +48,9 @@ class RestOperation:
         self._operation = operation
         self._form = RequestForm(operation, base_url=endpoint.url)
         self._destination = endpoint.destination(operation.name)
-        self._signs = manifest.authentication is not Authentication.NONE
-        self._signer = signer
-        self._verifier = verifier
-        self._claim_life = timedelta(seconds=manifest.signature.max_age_s + manifest.signature.clock_skew_s)
+        self._proof = proof
+        self._words = WordsReader(manifest.faults)
+        self._lax = manifest.validation == "lax"
 
     @property
     def agency(self) -> AgencyCode:
@@ -73,11 +66,10 @@ class RestOperation:
         """The values (parameters by name, the request document under `body`) as canonical JSON, validated."""
         try:
             self._operation.validate_request(values)
-            self._form.refuse_unsendable(values)
+            return self._form.pack(values)
         except ContractViolation as error:
             path = (error.path or "").removeprefix("/") or None
             raise RequestUnencodable(error.reason, agency=self._agency, operation=self.name, path=path) from error
-        return _ENCODER.encode(values)
 
     def sign(
         self,
@@ -90,17 +82,7 @@ class RestOperation:
     ) -> OutgoingCall:
         """The signed request. Raises KeyUnavailable; AgencyPaused when the agency must not be called now."""
         self._endpoint.refuse_when_paused(now)
-        call = self._form.fill(_DECODER.decode(document), traceparent=traceparent)
-        if not self._signs:
-            return call
-        if self._signer is None:
-            algorithm = self._manifest.signature.algorithm
-            raise KeyUnavailable(f"the bus has no {algorithm} key for {self._agency}; make one with `esb keys new`")
-        proof = self._signer.sign_request(
-            method=call.method, url=call.url, headers=call.headers, body=call.body, now=now
-        )
-        headers = {**call.headers, **proof}
-        return msgspec.structs.replace(call, headers=headers, proof=headers["signature"].encode())
+        return self._proof.sign(self._form.fill(document, traceparent=traceparent), now=now)
 
     async def send(self, call: OutgoingCall, *, timeout_s: float) -> RawAnswer:
         """One attempt, no retry; see the port."""
@@ -111,73 +93,99 @@ class RestOperation:
 
         Raises:
             ReplyUnproven: unsigned, wrongly signed, stale, or the answer to another request.
-            ReplyInvalid: an unsigned page that is not JSON at all.
+            ReplyInvalid: an unsigned page that is not of the contract's protocol at all.
             AgencyFault: an unsigned 5xx; it never came near the agency's application and carries nothing to prove.
         """
-        if not self._signs:
-            return ProvenAnswer(http_status=answer.http_status, content=answer.body, signed_at=None)
         try:
-            verified = self._verifier.verify_response(
-                status=answer.http_status,
-                headers=answer.headers,
-                body=answer.body,
-                now=now,
-                request_signature=call.proof,
-            )
+            return self._proof.verify(answer, call, now=now)
         except SecurityError as error:
             self._refuse(answer, error)
-        claim = Claim(key=f"httpsig:{self._agency}:{verified.replay_key.hex()}", expires_at=now + self._claim_life)
-        return ProvenAnswer(
-            http_status=answer.http_status, content=verified.body, signed_at=verified.signed_at, claims=(claim,)
-        )
 
     def decode(self, answer: ProvenAnswer) -> AgencyAnswer:
-        """Plain values of the contract's reply. Not found is a status of the manifest, with the contract's document."""
-        document = self._document(answer)
+        """Plain values of the contract's reply, or that there is no record, in whichever way the manifest knows."""
         status = answer.http_status
         if status in self._manifest.not_found_statuses:
-            self._validate(status, document)
+            self._check_absence(answer)
             return AgencyAnswer(found=False, data={})
         if status >= _FIRST_ERROR:
-            return self._of_problem(status, document)
-        self._validate(status, document)
-        data = {} if document is None else document
-        if not isinstance(data, dict):
-            self._invalid("document is not a JSON object", None)
-        return AgencyAnswer(found=True, data=data, as_of=as_of(data, self._manifest.contract.as_of))
+            return self._of_problem(answer)
+        if self._manifest.faults.success and (said := self._in_body(answer)) is not None:
+            return said
+        if not answer.content and says_absent(NOTHING, self._manifest.not_found_answers):
+            return AgencyAnswer(found=False, data={})
+        document, findings = self._read(answer)
+        if says_absent(document, self._manifest.not_found_answers):
+            return AgencyAnswer(found=False, data={}, findings=findings)
+        data = {} if document is NOTHING else plain_reply(document)
+        return AgencyAnswer(found=True, data=data, as_of=as_of(data, self._manifest.contract.as_of), findings=findings)
 
-    def _document(self, answer: ProvenAnswer) -> Any:
-        if not answer.content:
-            return None
-        try:
-            return _DECODER.decode(answer.content)
-        except (msgspec.DecodeError, RecursionError) as error:
-            if answer.http_status >= _SERVER_ERROR:
-                return None
-            self._invalid(f"HTTP {answer.http_status} without JSON", error)
+    # --- documents ---------------------------------------------------------------------------------------
 
-    def _validate(self, status: int, document: Any) -> None:
+    def _read(self, answer: ProvenAnswer) -> tuple[Any, Findings]:
+        """The contract's document for the status; NOTHING where it has none."""
         try:
-            self._operation.validate_reply(status, document)
+            response = self._operation.response(answer.http_status)
+            if not response.forms:
+                return self._undescribed(answer), ()
+            return response.read(answer.content, answer.content_type, lax=self._lax)
         except ContractViolation as error:
             self._invalid(error.reason, error, path=error.path)
 
-    def _of_problem(self, status: int, document: Any) -> AgencyAnswer:
-        """An error in the agency's words (RFC 9457 or the like), by the manifest's patterns."""
-        said = document if isinstance(document, dict) else {}
-        codes = [text for name in ("code", "type") if (text := _text(said.get(name)))]
-        codes.append(f"HTTP {status}")
-        meaning = self._manifest.faults.meaning(codes)
+    def _undescribed(self, answer: ProvenAnswer) -> Any:
+        """What came where the contract describes nothing: kept where it is JSON, and nothing else is data."""
+        if not answer.content.strip():
+            return NOTHING
+        return read_json(answer.content)
+
+    def _check_absence(self, answer: ProvenAnswer) -> None:
+        """A status that means "no record" comes with the contract's document, or with what no page of a proxy is."""
+        try:
+            described: JsonResponse | None = self._operation.response(answer.http_status)
+        except ContractViolation:
+            described = None
+        if described is not None and described.forms:
+            self._read(answer)
+        elif answer.content.strip() and self._said(answer) is NOTHING:
+            self._invalid(f"HTTP {answer.http_status} with a document that nothing describes", None)
+
+    def _said(self, answer: ProvenAnswer) -> Any:
+        """Whatever the agency says with an error, in plain data; NOTHING where it cannot be read."""
+        try:
+            if ANY_XML.fullmatch((answer.content_type or "").partition(";")[0].strip()) or answer.content[:1] == b"<":
+                return read_any_document(answer.content)
+            return read_json(answer.content)
+        except ContractViolation:
+            return NOTHING
+
+    def _of_problem(self, answer: ProvenAnswer) -> AgencyAnswer:
+        """An answer of error. A 4xx that is not in the contract's protocol says nothing about the question."""
+        status, said = answer.http_status, self._said(answer)
+        if said is NOTHING and answer.content and status < _SERVER_ERROR:
+            self._invalid(f"HTTP {status} without JSON or XML", None)
+        return self._of_words(self._words.read(said), f"HTTP {status}")
+
+    def _in_body(self, answer: ProvenAnswer) -> AgencyAnswer | None:
+        """What a code in an answer of success means, where it does not just mean success."""
+        said = self._said(answer)
+        code = self._words.code(said)
+        if code is None or self._manifest.faults.is_success(code):
+            return None
+        return self._of_words(self._words.read(said), f"HTTP {answer.http_status} with a code")
+
+    def _of_words(self, words: Words, reason: str) -> AgencyAnswer:
+        """An error in the agency's words, by the manifest's patterns."""
+        codes = (*words.codes, reason)
+        meaning = self._manifest.faults.meaning((*codes, *words.causes))
         if meaning is Meaning.NOT_FOUND:
             return AgencyAnswer(found=False, data={})
         kind = AgencyRejected if meaning is Meaning.REJECTED else AgencyFault
-        message = _text(said.get("detail")) or _text(said.get("title"))
         raise kind(
-            f"HTTP {status}",
+            reason,
             agency=self._agency,
             operation=self.name,
-            agency_code=codes[0][:_MAX_CODE],
-            agency_message=message[:_MAX_MESSAGE] if message else None,
+            agency_code=codes[0],
+            agency_message=words.message,
+            causes=words.causes,
         )
 
     # --- refusals ----------------------------------------------------------------------------------------
@@ -189,13 +197,14 @@ class RestOperation:
                 raise AgencyFault(
                     f"HTTP {status}, unsigned", agency=self._agency, operation=self.name, agency_code=f"HTTP {status}"
                 ) from error
-            if "json" not in answer.headers.get("content-type", "").lower():
-                self._invalid(f"HTTP {status} without JSON", error)
+            if not _is_document(answer.headers.get("content-type", "")):
+                self._invalid(f"HTTP {status} without JSON or XML", error)
         raise ReplyUnproven(error.reason, agency=self._agency, operation=self.name) from error
 
     def _invalid(self, reason: str, error: Exception | None, *, path: str | None = None) -> NoReturn:
         raise ReplyInvalid(reason, agency=self._agency, operation=self.name, path=path) from error
 
 
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+def _is_document(content_type: str) -> bool:
+    plain = content_type.partition(";")[0].strip().lower()
+    return "json" in plain or ANY_XML.fullmatch(plain) is not None

@@ -1,27 +1,30 @@
-"""Where the values of a REST operation go: path, query, headers and body, compiled once from its OpenAPI parameters."""
+"""Where the values of a REST or XML operation go: path, query, headers, cookies and body, compiled once."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
-from urllib.parse import quote
 
 import msgspec
 
-from esb.contracts.json_contract import BODY, JsonOperation, JsonParameter
+from esb.contracts.documents import JSON
+from esb.contracts.json_operation import BODY, JsonOperation
+from esb.contracts.openapi_parameters import JsonParameter
 from esb.errors import ContractUnsupported, ContractViolation
 from esb.ports import OutgoingCall
 
-_JSON: Final = "application/json"
-_ENCODER: Final = msgspec.json.Encoder(decimal_format="number", order="sorted")
-
-_OURS: Final = frozenset({"accept", "content-type", "content-digest", "signature", "signature-input", "traceparent"})
+_OURS: Final = frozenset(
+    {"accept", "content-digest", "content-type", "cookie", "signature", "signature-input", "traceparent"}
+)
 """Headers that the bus itself sets; a parameter of such a name would change what is signed."""
 
-_HEADER_TEXT: Final = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
-_DOT_SEGMENTS: Final = frozenset({"", ".", ".."})
+_IGNORED: Final = frozenset({"accept", "content-type", "authorization"})
+"""OpenAPI, Parameter Object: a header parameter of these names is to be ignored."""
+
+_ENCODER: Final = msgspec.json.Encoder(decimal_format="number", order="sorted")
+_DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
 
 
 class RequestForm:
@@ -30,61 +33,67 @@ class RequestForm:
     def __init__(self, operation: JsonOperation, *, base_url: str) -> None:
         """Raises ContractUnsupported for a header parameter that is the bus's own to set."""
         self._method = operation.method
+        self._body = operation.body_form
+        self._parameters = {parameter.name: parameter for parameter in operation.parameters}
         # {name} splits a path template into text at even places and names at odd ones.
         self._path = re.split(r"{([^{}]*)}", base_url.rstrip("/") + operation.path)
-        self._path_names = frozenset(self._path[1::2])
-        self._query = _names(operation.parameters, "query")
-        self._headers = _names(operation.parameters, "header")
-        taken = [name for name in self._headers if name.lower() in _OURS]
+        self._query = _of(operation, "query")
+        self._cookies = _of(operation, "cookie")
+        self._headers = [each for each in _of(operation, "header") if each.name.lower() not in _IGNORED]
+        self._accept = ", ".join(operation.reply_media_types) or JSON
+        taken = [each.name for each in self._headers if each.name.lower() in _OURS]
         if taken:
             raise ContractUnsupported(f"operation {operation.name}: header parameter {taken[0]} is set by the bus")
 
-    def refuse_unsendable(self, values: Mapping[str, Any]) -> None:
-        """Raises ContractViolation for valid values that would change the path, or break out of a header."""
-        for name in self._path_names:
-            if _written(values[name]) in _DOT_SEGMENTS:
-                raise ContractViolation("cannot stand in a path", path=f"/{name}")
-        for name in self._headers:
-            if name in values and not _HEADER_TEXT.fullmatch(_written(values[name])):
-                raise ContractViolation("cannot stand in a header", path=f"/{name}")
+    def pack(self, values: Mapping[str, Any]) -> bytes:
+        """Validated values as canonical JSON, in which the request document has the form that `fill` sends.
 
-    def fill(self, values: Mapping[str, Any], *, traceparent: str | None) -> OutgoingCall:
-        """The unsigned request for values that were validated."""
-        headers = {"accept": _JSON}
+        Raises:
+            ContractViolation: valid values that would change the path, or break out of their place.
+        """
+        for name, parameter in self._parameters.items():
+            if name in values:
+                parameter.check(values[name])
+        if self._body is None or BODY not in values:
+            return _ENCODER.encode(values)
+        try:
+            packed = self._body.pack(values[BODY])
+        except ContractViolation as error:
+            raise ContractViolation(error.reason, path=_below_body(error.path)) from error
+        return _ENCODER.encode({**values, BODY: packed})
+
+    def fill(self, document: bytes, *, traceparent: str | None) -> OutgoingCall:
+        """The unsigned request for a document of `pack`."""
+        values = _DECODER.decode(document)
+        headers = {"accept": self._accept}
         body = b""
-        if BODY in values:
-            body = _ENCODER.encode(values[BODY])
-            headers["content-type"] = _JSON
-        headers |= {name.lower(): _written(values[name]) for name in self._headers if name in values}
+        if self._body is not None and BODY in values:
+            body = self._body.unpack(values[BODY])
+            headers["content-type"] = self._body.media_type
+        for parameter in self._headers:
+            if parameter.name in values:
+                headers[parameter.name.lower()] = parameter.header_text(values[parameter.name])
+        cookies = [
+            pair for each in self._cookies if each.name in values for pair in each.cookie_pairs(values[each.name])
+        ]
+        if cookies:
+            headers["cookie"] = "; ".join(cookies)
         if traceparent is not None:
             headers["traceparent"] = traceparent
         return OutgoingCall(method=self._method, url=self._url(values), headers=headers, body=body)
 
     def _url(self, values: Mapping[str, Any]) -> str:
-        parts = [_quoted(values[part]) if place % 2 else part for place, part in enumerate(self._path)]
-        pairs = [
-            f"{quote(name, safe='')}={_quoted(item)}"
-            for name in self._query
-            if name in values
-            for item in _items(values[name])
-        ]
-        return "".join(parts) + ("?" + "&".join(pairs) if pairs else "")
+        path = "".join(
+            self._parameters[part].path_part(values[part]) if place % 2 else part
+            for place, part in enumerate(self._path)
+        )
+        pairs = [pair for each in self._query if each.name in values for pair in each.query_pairs(values[each.name])]
+        return f"{path}?{'&'.join(pairs)}" if pairs else path
 
 
-def _names(parameters: Iterable[JsonParameter], location: str) -> tuple[str, ...]:
-    return tuple(parameter.name for parameter in parameters if parameter.location == location)
+def _of(operation: JsonOperation, location: str) -> list[JsonParameter]:
+    return [parameter for parameter in operation.parameters if parameter.location == location]
 
 
-def _items(value: Any) -> Iterable[Any]:
-    """OpenAPI's default for a query parameter (form, exploded): a list is the name several times."""
-    return value if isinstance(value, list | tuple) else (value,)
-
-
-def _quoted(value: Any) -> str:
-    return quote(_written(value), safe="")
-
-
-def _written(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return format(value, "f") if isinstance(value, Decimal) else str(value)
+def _below_body(path: str | None) -> str:
+    return f"/{BODY}/{path.lstrip('/')}" if path else f"/{BODY}"

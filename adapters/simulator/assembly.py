@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from adapters import manifest as manifests
 from adapters import wsdl
 from adapters.manifest import Kind, Manifest
+from adapters.rest_contract import compile_operations
 from adapters.simulator import keys, register
 from adapters.simulator.dialect import Dialect
 from adapters.simulator.rest import RestDialect
@@ -19,7 +20,6 @@ from adapters.simulator.rest_answers import RestAnswers
 from adapters.simulator.soap import SoapDialect
 from adapters.simulator.soap_answers import SoapAnswers
 from esb.contracts import catalogue
-from esb.contracts.json_contract import JsonContract
 from esb.errors import ConfigurationError, RoutesInvalid
 from esb.settings import Settings
 
@@ -32,12 +32,13 @@ def dialect_of(agency: str, *, settings: Settings, home: Path) -> Dialect:
     Raises:
         ConfigurationError: a file is missing or wrong. KeyUnavailable: `keys.provision` was not run.
     """
-    terms = manifest_of(agency, settings).signature
+    manifest = manifest_of(agency, settings)
+    terms = manifest.signature
     own = keys.load(home, agency, now=datetime.now(UTC), passphrase=settings.key_passphrase)
     answers = answers_of(agency, settings)
     if isinstance(answers, SoapAnswers):
         return SoapDialect(answers=answers, keys=own, terms=terms)
-    return RestDialect(answers=answers, keys=own, terms=terms)
+    return RestDialect(answers=answers, keys=own, terms=terms, authentication=manifest.authentication)
 
 
 def answers_of(agency: str, settings: Settings) -> SoapAnswers | RestAnswers:
@@ -49,7 +50,7 @@ def answers_of(agency: str, settings: Settings) -> SoapAnswers | RestAnswers:
     if manifest.kind is Kind.SOAP:
         compiled = wsdl.compile(bundle, contract.file, service=contract.service, port=contract.port)
         return SoapAnswers(wsdl=compiled, records=records)
-    return RestAnswers(contract=JsonContract(bundle, contract.file), records=records)
+    return RestAnswers(operations=compile_operations(manifest, bundle), records=records)
 
 
 def simulated_port(agency: str, settings: Settings) -> int:

@@ -49,10 +49,11 @@ class Refusal(Exception):
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer before it is signed: the SOAP Body's child, or a JSON document."""
+    """An answer before it is signed: the SOAP Body's child, or a document over plain HTTP with its type."""
 
     http_status: int
     content: bytes
+    content_type: str | None = None
 
 
 class Sealed(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,13 +29,14 @@ class FaultText(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class AgencyReply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an agency answers: a document of its contract, or a fault, or text that keeps to no contract.
 
-    `raw`: the Body's child or the JSON text. `http_status` matters to REST only.
+    `raw`: the Body's child or the text of the answer. `http_status` and `media_type` matter over plain HTTP only.
     """
 
-    document: dict[str, Any] | None = None
+    document: dict[str, Any] | list[Any] | None = None
     fault: FaultText | None = None
     raw: str | None = None
     http_status: int = 200
+    media_type: str | None = None
 
 
 class OperationRecords(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,7 +1,6 @@
-"""A REST contract, compiled: the operations of an OpenAPI 3.1 document with validators, schemas and samples.
+"""A REST contract, compiled: the operations of an OpenAPI 3.0 or 3.1 document with its validators and forms.
 
-Made at load by the adapters from files that are already in memory. An operation's values are one mapping: parameters
-by name, and the request document under `body`.
+Made at load by the adapters from files that are already in memory; nothing else is read and nothing is fetched.
 """
 
 from __future__ import annotations
@@ -9,131 +8,56 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
-from esb.contracts.json_sample import sample_of
-from esb.contracts.json_schema import JsonValidator
-from esb.contracts.json_shape import DIALECT
+from esb.contracts.contract import Contract
+from esb.contracts.json_operation import BODY, JsonOperation, JsonResponse
+from esb.contracts.openapi_bodies import Bodies
+from esb.contracts.openapi_check import require_valid, version_of
+from esb.contracts.openapi_files import OpenApiFiles, Place
+from esb.contracts.openapi_parameters import STYLES, JsonParameter
+from esb.contracts.openapi_schema import Schemas
 from esb.contracts.references import References
-from esb.errors import ContractUnsupported, ContractViolation
+from esb.errors import ContractUnsupported
+
+__all__ = ["BODY", "JsonContract", "JsonOperation", "JsonParameter", "JsonResponse", "XmlElements"]
 
 Schema = dict[str, Any]
 
-BODY = "body"
-
-_METHODS = ("get", "put", "post", "delete", "patch")
-_LOCATIONS = frozenset({"path", "query", "header"})
-_JSON_TYPE = re.compile(r"application/(?:[\w.+-]+\+)?json(?:\s*;.*)?", re.IGNORECASE)
+_METHODS: Final = ("get", "put", "post", "delete", "patch")
+_STATUS: Final = re.compile(r"[1-5](\d\d|XX)|DEFAULT")
+_DIALECTS: Final = ("https://spec.openapis.org/oas/3.1/dialect/base", "https://json-schema.org/draft/2020-12/schema")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JsonParameter:
-    """One parameter of an operation; `location` is `path`, `query` or `header`."""
+class XmlElements:
+    """Elements of an XSD that an OpenAPI contract's XML documents are, request and reply by operation."""
 
-    name: str
-    location: str
-    required: bool
-    schema: Schema
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JsonResponse:
-    """What an operation may answer: `status` is `200`, `4XX` or `default`; `schema` None means no document."""
-
-    status: str
-    media_type: str | None
-    schema: Schema | None
-    validator: JsonValidator | None
-
-
-class JsonOperation:
-    """One operation, compiled. Safe for concurrent use."""
-
-    def __init__(
-        self,
-        *,
-        name: str,
-        method: str,
-        path: str,
-        parameters: tuple[JsonParameter, ...],
-        body: Schema | None,
-        body_required: bool,
-        responses: Mapping[str, JsonResponse],
-    ) -> None:
-        """`path` is the template, `/diplomas/{pin}`; `body` the schema of the request document, if there is one."""
-        self.name = name
-        self.method = method
-        self.path = path
-        self.parameters = parameters
-        self.body = body
-        self.responses = responses
-        self.request_schema = _request_schema(parameters, body, required=body_required)
-        self._request = JsonValidator(self.request_schema, formats=True)
-
-    @property
-    def reply_schema(self) -> Schema:
-        """JSON Schema (2020-12) of the document of success; of an empty object where there is none."""
-        return {"$schema": DIALECT, **(self._success().schema or {"type": "object", "properties": {}})}
-
-    @property
-    def request_sample(self) -> dict[str, Any]:
-        """Values that `validate_request` accepts."""
-        sample: dict[str, Any] = sample_of(self.request_schema)
-        return sample
-
-    @property
-    def reply_sample(self) -> Any:
-        """A document of success that `validate_reply` accepts."""
-        return sample_of(self.reply_schema)
-
-    def validate_request(self, values: Mapping[str, Any]) -> None:
-        """Return when the values fit. Raises ContractViolation, `path` a JSON pointer: `/pin`, `/body/kind`."""
-        self._request.validate(dict(values))
-
-    def response(self, http_status: int) -> JsonResponse:
-        """What the contract says about a status. Raises ContractViolation when it says nothing."""
-        for key in (str(http_status), f"{http_status // 100}XX", "default"):
-            if key in self.responses:
-                return self.responses[key]
-        raise ContractViolation(f"HTTP status {http_status} is not in the contract")
-
-    def validate_reply(self, http_status: int, document: Any) -> None:
-        """Return when a document fits the contract for that status. `path` of a violation is a JSON pointer."""
-        validator = self.response(http_status).validator
-        if validator is not None:
-            validator.validate(document)
-
-    def _success(self) -> JsonResponse:
-        for status in sorted(self.responses):
-            if status.startswith("2"):
-                return self.responses[status]
-        raise ContractUnsupported(f"operation {self.name} has no response of success")
+    contract: Contract
+    elements: Mapping[str, tuple[str | None, str | None]]
 
 
 class JsonContract:
     """The operations that one agency's OpenAPI document declares."""
 
-    def __init__(self, bundle: Mapping[str, bytes], entry: str) -> None:
-        """Compile the entry file of a bundle (file name → content).
+    def __init__(self, bundle: Mapping[str, bytes], entry: str, *, xml: XmlElements | None = None) -> None:
+        """Compile the entry file of a bundle (file name → content) and what it refers to in there.
 
         Raises:
-            ContractUnsupported: names the file and, where one is at fault, the operation.
+            ContractUnsupported: names file, line and place, and what to do.
         """
-        document = _loaded(bundle, entry)
-        references = References(document, entry)
-        self._operations: dict[str, JsonOperation] = {}
-        for path, method, item, operation in _declared(document, references):
-            compiled = _Compilation(entry, references).operation(path, method, item, operation)
-            if compiled.name in self._operations:
-                raise ContractUnsupported(f"{entry}: operation {compiled.name} is declared twice")
-            self._operations[compiled.name] = compiled
+        files = OpenApiFiles(bundle)
+        root = files.root(entry)
+        version = version_of(root, files)
+        try:
+            self._operations = _Compilation(files, root, version, xml).operations()
+            require_valid(root, version, files)
+        except RecursionError as error:
+            raise ContractUnsupported(f"{entry}: schemas are nested too deeply") from error
 
     @property
     def operations(self) -> Mapping[str, JsonOperation]:
-        """Every operation by its `operationId`."""
+        """Every operation by its `operationId`, or by a name made of method and path where it has none."""
         return self._operations
 
     def operation(self, operation_id: str) -> JsonOperation:
@@ -141,121 +65,159 @@ class JsonContract:
         return self._operations[operation_id]
 
     def json_schema(self, operation_id: str, *, request: bool = False) -> Schema:
-        """JSON Schema (2020-12) of an operation's values, or of its document of success. Raises KeyError."""
+        """JSON Schema (2020-12) of an operation's values, or of its answer of success. Raises KeyError."""
         operation = self._operations[operation_id]
         return operation.request_schema if request else operation.reply_schema
 
     def sample(self, operation_id: str, *, request: bool = False) -> Any:
-        """Sample values of an operation, or a sample of its document of success. Raises KeyError."""
+        """Sample values of an operation, or a sample of its answer of success. Raises KeyError."""
         operation = self._operations[operation_id]
         return operation.request_sample if request else operation.reply_sample
 
 
 class _Compilation:
-    """Compiles one operation; every error says where."""
+    """Compiles one document; every error says where."""
 
-    def __init__(self, entry: str, references: References) -> None:
-        self._entry = entry
-        self._references = references
+    def __init__(self, files: OpenApiFiles, root: Place, version: str, xml: XmlElements | None) -> None:
+        self._root = root
+        self._references = References(files)
+        self._refuse_dialect()
+        self._sent = Schemas(self._references, version=version, sent=True)
+        self._received = Schemas(self._references, version=version, sent=False)
+        self._xml = xml
+        self._bodies = Bodies(self._references, xml.contract if xml else None)
 
-    def operation(self, path: str, method: str, item: Mapping[str, Any], operation: Mapping[str, Any]) -> JsonOperation:
-        name = operation.get("operationId")
-        if not name:
-            raise ContractUnsupported(f"{self._entry}: {method.upper()} {path} has no operationId")
-        where = f"{self._entry}: operation {name}"
-        parameters = self._parameters([*item.get("parameters", ()), *operation.get("parameters", ())], where)
-        _check_path(path, parameters, where)
-        body = self._references.resolved(operation.get("requestBody", {}))
-        media_type, body_schema = self._content(body, where)
-        if body and media_type is None:
-            raise ContractUnsupported(f"{where}: the request document is not JSON")
-        return JsonOperation(
-            name=str(name),
-            method=method.upper(),
-            path=path,
-            parameters=parameters,
-            body=body_schema,
-            body_required=bool(body.get("required")),
-            responses={
-                str(status): self._response(str(status), response, where)
-                for status, response in operation.get("responses", {}).items()
-            },
-        )
+    def operations(self) -> dict[str, JsonOperation]:
+        """Every operation by its name."""
+        found: dict[str, JsonOperation] = {}
+        for path, method, item, place in self._declared():
+            name = str(place.value.get("operationId") or _name_of(method, path))
+            if name in found:
+                raise self._references.refusal(place, f"operation {name} is declared twice; give another operationId")
+            found[name] = self._operation(name, method, path, item, place)
+        if not found:
+            raise self._references.refusal(self._root.child("paths"), "there is no operation in the document")
+        unknown = sorted(set(self._xml.elements) - set(found)) if self._xml else []
+        if unknown:
+            raise ContractUnsupported(f"contract.operations names {unknown[0]}, which {self._root.file} has not")
+        return found
 
-    def _parameters(self, declared: list[Any], where: str) -> tuple[JsonParameter, ...]:
-        found: dict[str, JsonParameter] = {}
-        for item in declared:
-            parameter = self._references.resolved(item)
-            name, location = str(parameter["name"]), str(parameter["in"])
-            if location not in _LOCATIONS:
-                raise ContractUnsupported(f"{where}: parameter {name} lies in the {location}")
-            if name == BODY or (name in found and found[name].location != location):
-                raise ContractUnsupported(f"{where}: the name of parameter {name} is taken")
-            schema = self._references.inlined(parameter.get("schema", {}))
-            if "description" in parameter:
-                schema = {"description": parameter["description"], **schema}
-            found[name] = JsonParameter(
-                name=name, location=location, required=bool(parameter.get("required")), schema=schema
+    def _declared(self) -> Iterator[tuple[str, str, Place, Place]]:
+        paths = self._root.child("paths")
+        if paths.value is not None and not isinstance(paths.value, dict):
+            raise self._references.refusal(paths, "an object is expected")
+        for path in paths.value or {}:
+            if not path.startswith("/"):
+                continue  # x-… extensions
+            item = self._references.resolved(paths.child(path))
+            for method in _METHODS:
+                if method in item.value:
+                    yield path, method, item, self._references.resolved(item.child(method))
+
+    def _operation(self, name: str, method: str, path: str, item: Place, place: Place) -> JsonOperation:
+        parameters = self._parameters(item, place)
+        self._check_path(path, parameters, place)
+        request, reply = self._xml.elements.get(name, (None, None)) if self._xml else (None, None)
+        body, required = None, False
+        if "requestBody" in place.value:
+            holder = self._references.resolved(place.child("requestBody"))
+            body, required = self._bodies.sent(holder, self._sent, request), holder.value.get("required") is True
+        responses = dict(self._responses(place, reply))
+        try:
+            return JsonOperation(
+                name=name,
+                method=method.upper(),
+                path=path,
+                parameters=parameters,
+                body=body,
+                body_required=required,
+                responses=responses,
             )
+        except ContractUnsupported as error:
+            raise self._references.refusal(place, error.reason) from error
+
+    # --- parameters --------------------------------------------------------------------------------------
+
+    def _parameters(self, item: Place, operation: Place) -> tuple[JsonParameter, ...]:
+        found: dict[tuple[str, str], JsonParameter] = {}
+        places: dict[tuple[str, str], Place] = {}
+        for holder in (item, operation):
+            declared = holder.child("parameters")
+            for index in range(len(declared.value or ())):
+                place = self._references.resolved(declared.child(str(index)))
+                parameter = self._parameter(place)
+                key = parameter.location, parameter.name
+                found[key], places[key] = parameter, place
+        names = [name for _, name in found]
+        for (_, name), place in places.items():
+            if name == BODY or names.count(name) > 1:
+                raise self._references.refusal(place, f"the name of parameter {name} is taken; rename one of them")
         return tuple(found.values())
 
-    def _response(self, status: str, declared: Any, where: str) -> JsonResponse:
-        response = self._references.resolved(declared)
-        media_type, schema = self._content(response, where)
-        if response.get("content") and media_type is None and status.startswith("2"):
-            raise ContractUnsupported(f"{where}: the document of response {status} is not JSON")
-        validator = None if schema is None else JsonValidator(schema, formats=True)
-        return JsonResponse(status=status, media_type=media_type, schema=schema, validator=validator)
+    def _parameter(self, place: Place) -> JsonParameter:
+        value = place.value
+        name, location = str(value.get("name", "")), str(value.get("in", ""))
+        if not name or location not in STYLES:
+            raise self._references.refusal(place, f"parameter {name!r} lies in {location!r}")
+        style = str(value.get("style", STYLES[location][0]))
+        if style not in STYLES[location]:
+            raise self._references.refusal(place, f"parameter {name}: {location} parameters have no style {style!r}")
+        schema, as_json = self._parameter_schema(place)
+        if isinstance(value.get("description"), str):
+            schema = {"description": value["description"], **schema}
+        explode = value.get("explode")
+        return JsonParameter(
+            name=name,
+            location=location,
+            required=value.get("required") is True or location == "path",
+            schema=schema,
+            style=style,
+            explode=explode if isinstance(explode, bool) else style in {"form", "deepObject"},
+            allow_reserved=value.get("allowReserved") is True,
+            as_json=as_json,
+        )
 
-    def _content(self, holder: Mapping[str, Any], where: str) -> tuple[str | None, Schema | None]:
-        for media_type, content in holder.get("content", {}).items():
-            if _JSON_TYPE.fullmatch(str(media_type)):
-                try:
-                    return str(media_type), self._references.inlined(content.get("schema", {}))
-                except ContractUnsupported as error:
-                    raise ContractUnsupported(f"{where}: {error.reason}") from error
-        return None, None
+    def _parameter_schema(self, place: Place) -> tuple[Schema, bool]:
+        content = place.child("content")
+        if isinstance(content.value, dict) and content.value:
+            media_type = next(iter(content.value))
+            if not self._bodies.is_json(media_type):
+                raise self._references.refusal(content, f"a parameter that is {media_type} cannot be written")
+            schema = content.child(media_type, "schema")
+            return self._sent.closed(schema) if schema.value is not None else {}, True
+        schema = place.child("schema")
+        return (self._sent.closed(schema) if schema.value is not None else {}), False
+
+    def _check_path(self, path: str, parameters: tuple[JsonParameter, ...], place: Place) -> None:
+        named = set(re.findall(r"{([^{}]*)}", path))
+        declared = {parameter.name for parameter in parameters if parameter.location == "path"}
+        if named != declared:
+            odd = ", ".join(sorted(named ^ declared))
+            raise self._references.refusal(place, f"path {path} and its parameters differ: {odd}")
+
+    # --- responses ---------------------------------------------------------------------------------------
+
+    def _responses(self, operation: Place, element: str | None) -> Iterator[tuple[str, JsonResponse]]:
+        declared = operation.child("responses")
+        for written in declared.value or {}:
+            status = str(written).upper()
+            if status.startswith("X-"):
+                continue
+            if not _STATUS.fullmatch(status):
+                raise self._references.refusal(declared.child(written), f"{written!r} is not an HTTP status")
+            status = status.lower() if status == "DEFAULT" else status
+            holder = self._references.resolved(declared.child(written))
+            # What an agency says when it fails need not be readable: its status says enough.
+            forms = self._bodies.received(holder, self._received, element if status[0] in "2d" else None, status)
+            yield status, JsonResponse(status=status, forms=forms)
+
+    def _refuse_dialect(self) -> None:
+        dialect = self._root.child("jsonSchemaDialect")
+        if dialect.value is not None and dialect.value not in _DIALECTS:
+            raise self._references.refusal(dialect, "only the JSON Schema of OpenAPI 3.1 (2020-12) is read")
 
 
-def _declared(
-    document: Mapping[str, Any], references: References
-) -> Iterator[tuple[str, str, Mapping[str, Any], Mapping[str, Any]]]:
-    for path, declared in document.get("paths", {}).items():
-        item = references.resolved(declared)
-        for method in _METHODS:
-            if method in item:
-                yield str(path), method, item, item[method]
-
-
-def _request_schema(parameters: tuple[JsonParameter, ...], body: Schema | None, *, required: bool) -> Schema:
-    properties = {parameter.name: parameter.schema for parameter in parameters}
-    needed = [parameter.name for parameter in parameters if parameter.required]
-    if body is not None:
-        properties[BODY] = body
-        needed += [BODY] if required else []
-    return {
-        "$schema": DIALECT,
-        "type": "object",
-        "properties": properties,
-        "required": needed,
-        "additionalProperties": False,
-    }
-
-
-def _check_path(path: str, parameters: tuple[JsonParameter, ...], where: str) -> None:
-    named = set(re.findall(r"{([^{}]*)}", path))
-    declared = {parameter.name for parameter in parameters if parameter.location == "path"}
-    if named != declared:
-        raise ContractUnsupported(f"{where}: path {path} and its parameters differ: {', '.join(named ^ declared)}")
-
-
-def _loaded(bundle: Mapping[str, bytes], entry: str) -> Mapping[str, Any]:
-    if entry not in bundle:
-        raise ContractUnsupported(f"{entry} is not among the contract's files")
-    try:
-        document = YAML(typ="safe", pure=True).load(bundle[entry].decode())
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise ContractUnsupported(f"{entry} is not readable YAML or JSON: {error}") from error
-    if not isinstance(document, dict) or not str(document.get("openapi", "")).startswith("3.1"):
-        raise ContractUnsupported(f"{entry} is not an OpenAPI 3.1 document")
-    return document
+def _name_of(method: str, path: str) -> str:
+    """`GET /diplomas/{pin}` is `getDiplomasPin`."""
+    words = re.findall(r"[A-Za-z0-9]+", path)
+    return method + "".join(word[0].upper() + word[1:] for word in words)

@@ -6,12 +6,14 @@ instance, and what is in it may be personal.
 
 from __future__ import annotations
 
+import binascii
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import jsonschema_rs
 
-from esb.errors import ContractViolation, Rule
+from esb.errors import ContractUnsupported, ContractViolation, Rule
 
 _REASONS = {
     "minLength": "is too short",
@@ -63,8 +65,17 @@ class JsonValidator:
     """One schema, compiled. Safe for concurrent use."""
 
     def __init__(self, schema: Mapping[str, Any], *, formats: bool = False) -> None:
-        """`schema`: draft 2020-12, with local references only. `formats`: a wrong `date` is a violation too."""
-        self._compiled = jsonschema_rs.Draft202012Validator(dict(schema), retriever=_refuse, validate_formats=formats)
+        """`schema`: draft 2020-12, with local references only. `formats`: a wrong `date` is a violation too.
+
+        Raises:
+            ContractUnsupported: it is not a schema, or refers to something outside.
+        """
+        try:
+            self._compiled = jsonschema_rs.Draft202012Validator(
+                dict(schema), retriever=_refuse, validate_formats=formats, formats=_FORMATS if formats else None
+            )
+        except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
+            raise ContractUnsupported(f"a schema cannot be compiled: {_said(error)}") from error
 
     def validate(self, instance: Any) -> None:
         """Return when the instance fits.
@@ -75,7 +86,69 @@ class JsonValidator:
         if self._compiled.is_valid(instance):
             return
         for error in self._compiled.iter_errors(instance):
-            raise _violation(error)
+            raise violation_of(error)
+
+    def findings(self, instance: Any) -> tuple[str, ...]:
+        """What a lax reader forgives, each as `pointer: reason`: unknown fields and values, missing ones, bounds.
+
+        Raises:
+            ContractViolation: something cannot be forgiven: a value of another type, or no alternative that fits.
+        """
+        if self._compiled.is_valid(instance):
+            return ()
+        violations = []
+        for error in self._compiled.iter_errors(instance):
+            if not _forgivable(error):
+                raise violation_of(error)
+            violations += _each(error)
+        return tuple(f"{violation.path or '/'}: {violation.reason}" for violation in violations[:_MAX_FINDINGS])
+
+
+_MAX_FINDINGS = 20
+_FORGIVEN = frozenset(
+    {"additionalProperties", "const", "enum", "exclusiveMaximum", "exclusiveMinimum", "format", "maxItems", "maxLength"}
+    | {"maxProperties", "maximum", "minItems", "minLength", "minProperties", "minimum", "multipleOf", "pattern"}
+    | {"propertyNames", "required", "unevaluatedItems", "unevaluatedProperties", "uniqueItems"}
+)
+
+
+def _forgivable(error: jsonschema_rs.ValidationError) -> bool:
+    """Alternatives are forgiven when one of them is, or when several fit."""
+    if error.kind.name in {"anyOf", "oneOf"}:
+        branches = error.kind.as_dict().get("context") or []
+        return any(all(_forgivable(inner) for inner in branch) for branch in branches)
+    return error.kind.name in _FORGIVEN
+
+
+def _each(error: jsonschema_rs.ValidationError) -> list[ContractViolation]:
+    """One violation for each unknown field, since each is data that nobody described."""
+    names = error.kind.as_dict().get("unexpected", ()) if error.kind.name == "additionalProperties" else ()
+    if not names:
+        return [violation_of(error)]
+    place = [*error.instance_path]
+    return [ContractViolation("is not a known field", path=_pointer([*place, name])) for name in names]
+
+
+def _said(error: Exception) -> str:
+    """The library's sentence; a schema holds nothing personal."""
+    return str(getattr(error, "message", "") or error).partition("\n")[0][:200]
+
+
+def _is_decimal(text: str) -> bool:
+    return _DECIMAL.fullmatch(text) is not None
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        binascii.a2b_base64(text, strict_mode=True)
+    except (binascii.Error, ValueError):
+        return not text
+    return True
+
+
+_DECIMAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)", re.ASCII)
+_FORMATS = {"decimal": _is_decimal, "byte": _is_base64}
+"""Formats of OpenAPI's registry that the library does not know."""
 
 
 def _refuse(uri: str) -> Any:
@@ -83,12 +156,16 @@ def _refuse(uri: str) -> Any:
     raise ValueError(message)
 
 
-def _violation(error: jsonschema_rs.ValidationError) -> ContractViolation:
+def violation_of(error: jsonschema_rs.ValidationError) -> ContractViolation:
+    """One of the library's errors as a pointer and a reason."""
     error = _innermost(error)
     steps = [*error.instance_path, *_named_field(error)]
-    pointer = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
     rule = _RULES.get(error.kind.name)
-    return ContractViolation(_reason(error), path=pointer or None, rule=rule, limit=_limit(error))
+    return ContractViolation(_reason(error), path=_pointer(steps) or None, rule=rule, limit=_limit(error))
+
+
+def _pointer(steps: list[Any]) -> str:
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
 
 
 def _innermost(error: jsonschema_rs.ValidationError) -> jsonschema_rs.ValidationError:

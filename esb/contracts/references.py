@@ -1,67 +1,76 @@
-"""References inside of one OpenAPI document, written out where they are used.
+"""References of an OpenAPI contract, followed inside of its bundle and nowhere else.
 
-Called at load by `json_contract`, so that a path through a schema can be followed without references. A schema that
-contains itself cannot be written out and is refused; a reference to another file or address likewise.
+Called at load by the OpenAPI modules. A reference names a place in the same file or in another file of the bundle;
+an address of any other kind is refused, whatever lies there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
+from esb.contracts.openapi_files import OpenApiFiles, Place, beside
 from esb.errors import ContractUnsupported
 
-_NOTES = frozenset({"title", "description", "summary", "example", "examples", "default", "deprecated"})
-_DATA = frozenset({"enum", "const", "default", "example", "examples"})
+REFERENCE = "$ref"
 
 
 class References:
-    """The reference targets of one document."""
+    """Follows references from one entry file."""
 
-    def __init__(self, document: Mapping[str, Any], file: str) -> None:
-        self._document = document
-        self._file = file
+    def __init__(self, files: OpenApiFiles) -> None:
+        """`files`: the bundle."""
+        self._files = files
 
-    def resolved(self, node: Any) -> Mapping[str, Any]:
-        """The object itself, or the one that it refers to. Raises ContractUnsupported."""
-        seen: set[str] = set()
-        while isinstance(node, Mapping) and "$ref" in node:
-            address = str(node["$ref"])
-            if address in seen:
-                raise ContractUnsupported(f"{self._file}: {address} refers to itself")
-            seen.add(address)
-            node = self._target(address)
-        if not isinstance(node, Mapping):
-            raise ContractUnsupported(f"{self._file}: an object is expected where {type(node).__name__} stands")
-        return node
+    def resolved(self, place: Place) -> Place:
+        """The object itself, or the one that it refers to in the end.
 
-    def inlined(self, schema: Any, above: tuple[str, ...] = ()) -> Any:
-        """A schema with every reference replaced by what it refers to. Raises ContractUnsupported."""
-        if isinstance(schema, list):
-            return [self.inlined(part, above) for part in schema]
-        if not isinstance(schema, Mapping):
-            return schema
-        own = {
-            str(key): value if key in _DATA and not isinstance(value, Mapping) else self.inlined(value, above)
-            for key, value in schema.items()
-            if key != "$ref"
-        }
-        if "$ref" not in schema:
-            return own
-        address = str(schema["$ref"])
-        if address in above:
-            raise ContractUnsupported(f"{self._file}: {address} contains itself, which has no finite form")
-        target = self.inlined(self._target(address), (*above, address))
-        # Beside a reference, notes replace those of the target; rules apply in addition (JSON Schema core, 8.2.3.1).
-        return {**target, **own} if own.keys() <= _NOTES else {"allOf": [target], **own}
+        Raises:
+            ContractUnsupported: it leads out of the bundle, to nothing, in a circle, or not to an object.
+        """
+        seen = {place.address}
+        while isinstance(place.value, dict) and REFERENCE in place.value:
+            target = self.target(place)
+            if target.address in seen:
+                raise self.refusal(place, "the reference leads back to itself")
+            seen.add(target.address)
+            place = target
+        if not isinstance(place.value, dict):
+            raise self.refusal(place, f"an object is expected, not {_kind(place.value)}")
+        return place
 
-    def _target(self, address: str) -> Any:
-        if not address.startswith("#/"):
-            raise ContractUnsupported(f"{self._file} refers to {address}, which is outside of the document")
-        node: Any = self._document
-        for step in address[2:].split("/"):
-            name = step.replace("~1", "/").replace("~0", "~")
-            if not isinstance(node, Mapping) or name not in node:
-                raise ContractUnsupported(f"{self._file} refers to {address}, which does not exist")
-            node = node[name]
-        return node
+    def target(self, place: Place) -> Place:
+        """What the `$ref` of an object names. Raises ContractUnsupported."""
+        written = place.value[REFERENCE]
+        if not isinstance(written, str):
+            raise self.refusal(place, "$ref is not text")
+        return self.named(place, written)
+
+    def named(self, place: Place, written: str) -> Place:
+        """What a reference means that stands at `place`. Raises ContractUnsupported."""
+        location, _, fragment = written.partition("#")
+        file = self._file(place, unquote(location)) if location else place.file
+        if fragment and not fragment.startswith("/"):
+            raise self.refusal(place, f"{written}: only references by pointer (#/…) are followed")
+        steps = tuple(unquote(step).replace("~1", "/").replace("~0", "~") for step in fragment.split("/")[1:])
+        target = self._files.root(file).child(*steps)
+        if target.value is None:
+            raise self.refusal(place, f"it refers to {written}, which does not exist")
+        return target
+
+    def refusal(self, place: Place, reason: str) -> ContractUnsupported:
+        """The error that names file, line and pointer."""
+        return self._files.refusal(place, reason)
+
+    def _file(self, place: Place, location: str) -> str:
+        if ":" in location or location.startswith(("/", "\\")):
+            reason = f"it refers to {location}, which is outside of the contract's files; put a copy beside them"
+            raise self.refusal(place, reason)
+        file = beside(place.file, location)
+        if file not in self._files:
+            raise self.refusal(place, f"it refers to {location}: add the file {file} to the contract")
+        return file
+
+
+def _kind(value: Any) -> str:
+    return "nothing" if value is None else f"a {type(value).__name__}"

@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 
 from adapters.endpoint import Endpoint
+from adapters.http_proof import HttpSignatures, Unsigned
+from adapters.manifest import Authentication
 from adapters.rest import RestOperation
 from adapters.transport import Transport
 from esb.contracts import catalogue
@@ -101,12 +103,20 @@ def rest_agency(
 ) -> RestAgency:
     """The operation with test keys; `changes` replace fields of the installed manifest of tn-tm."""
     manifest = msgspec.structs.replace(manifest_of("tn-tm"), **changes)
+    unsigned = manifest.authentication is Authentication.NONE
     agency_keys = [certified_key("agency").verifying()] if trusted else []
     return RestAgency(
         operation=RestOperation(
             endpoint=Endpoint(manifest=manifest, url=BASE_URL, transport=Transport()),
             operation=contract_of(agency).operation(name),
-            signer=HttpSigner(certified_key("bus")) if keys_there else None,
-            verifier=HttpVerifier(agency_keys, clock_skew_s=30, max_age_s=300),
+            proof=Unsigned()
+            if unsigned
+            else HttpSignatures(
+                agency=manifest.agency,
+                signer=HttpSigner(certified_key("bus")) if keys_there else None,
+                verifier=HttpVerifier(agency_keys, clock_skew_s=30, max_age_s=300),
+                missing="make one with `esb keys new`",
+                claim_life_s=330,
+            ),
         )
     )

@@ -292,7 +292,10 @@ def test_agency_that_does_not_sign_is_asked_and_believed_as_it_is() -> None:
     there = rest_agency("GetStudentStatus", keys_there=False, authentication=Authentication.NONE)
     call = there.called({"pin": PIN})
     assert call == OutgoingCall(
-        method="GET", url=f"{BASE_URL}/students/{PIN}", headers={"accept": "application/json"}, body=b""
+        method="GET",
+        url=f"{BASE_URL}/students/{PIN}",
+        headers={"accept": "application/json, application/problem+json"},
+        body=b"",
     )
     answer = there.operation.verify(
         RawAnswer(http_status=200, headers={}, body=msgspec.json.encode(STUDENT)), call, now=NOW

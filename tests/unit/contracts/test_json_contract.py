@@ -103,21 +103,25 @@ def test_references_are_written_out_where_they_are_used() -> None:
 @pytest.mark.parametrize(
     ("paths", "components", "reason"),
     [
-        ({"/a": {"get": {"responses": {}}}}, {}, "GET /a has no operationId"),
         ({"/a": get({}), "/b": get({})}, {}, "operation Get is declared twice"),
         ({"/a/{pin}": get({})}, {}, "path /a/{pin} and its parameters differ: pin"),
-        ({"/a": get({"$ref": "other.yaml#/A"})}, {}, "outside of the document"),
+        ({"/a": get({"$ref": "other.yaml#/A"})}, {}, "add the file other.yaml to the contract"),
         ({"/a": get({"$ref": "#/components/schemas/No"})}, {}, "does not exist"),
+        ({"/a": get({"$ref": "#A"})}, {}, "only references by pointer"),
         (
             {"/a": get({"$ref": "#/components/schemas/A"})},
-            {"schemas": {"A": {"properties": {"a": {"$ref": "#/components/schemas/A"}}}}},
-            "contains itself",
+            {"schemas": {"A": {"$ref": "#/components/schemas/A"}}},
+            "leads back to itself",
         ),
-        ({"/a": get({}, parameters=[{"name": "c", "in": "cookie"}])}, {}, "parameter c lies in the cookie"),
+        ({"/a": get({}, parameters=[{"name": "c", "in": "matrix"}])}, {}, "parameter 'c' lies in 'matrix'"),
         (
-            {"/a": {"get": {"operationId": "G", "responses": {"200": {"content": {"text/html": {}}}}}}},
+            {
+                "/a": {
+                    "get": {"operationId": "G", "responses": {"200": {"description": "", "content": {"text/html": {}}}}}
+                }
+            },
             {},
-            "is not JSON",
+            "a reply of text/html cannot be read",
         ),
     ],
 )
@@ -128,7 +132,7 @@ def test_a_document_that_cannot_be_compiled_says_where(
         contract_of(paths, **components)
 
 
-@pytest.mark.parametrize("content", [b"openapi: 3.0.3", b"a: 1\na: 2", b"[", b"\xff", b"x"])
+@pytest.mark.parametrize("content", [b"openapi: 2.9.3", b"a: 1\na: 2", b"[", b"\xff", b"x"])
 def test_another_kind_of_document_is_refused(content: bytes) -> None:
     with pytest.raises(ContractUnsupported):
         JsonContract({"t.yaml": content}, "t.yaml")
