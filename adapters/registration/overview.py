@@ -95,7 +95,7 @@ class Overview:
             "authentication": manifest.authentication if manifest else None,
             "endpoint": self._endpoint(manifest) if manifest else None,
             "certificate_until": self._certificate_until(agency),
-            "findings": len(list(self._findings(agency))),
+            "findings": len(list(self._findings(agency, manifest))),
             "source": "submitted" if submitted else "checked in",
             "submitted_by": submitted.submitted_by if submitted else None,
             "submitted_at": submitted.submitted_at if submitted else None,
@@ -120,9 +120,12 @@ class Overview:
         settings = self._settings
         return settings.endpoints.get(manifest.agency) or manifest.endpoint.get(settings.environment)
 
-    def _findings(self, agency: str) -> Iterator[Finding]:
+    def _findings(self, agency: str, manifest: Manifest | None = None) -> Iterator[Finding]:
+        """About the agency, or about one version of it; what is wrong with its keys concerns all of them."""
         for finding in self._catalogue.findings:
-            if f"/{agency}/" in finding.file or finding.file.endswith(f"/{agency}"):
+            of_keys = finding.file.endswith(f"/{agency}")
+            of_version = manifest is not None and finding.file == manifest.file
+            if of_keys or of_version or (manifest is None and f"/{agency}/" in finding.file):
                 yield finding
 
     # --- proof -------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import msgspec
 
 from esb.errors import JournalTampered
-from esb.journal import anchors, queries
+from esb.journal import anchors, queries, register_audit
 from esb.journal import content as contents
 from esb.journal.content import Content, Kind
 from esb.journal.rows import Value
@@ -142,6 +142,8 @@ class _Verification:
         for chain in self._expected.keys() - set(chains):
             self._miss(chain, self._expected[chain])
         await self._check_exchanges()
+        async for chain, seq, what in register_audit.problems(self._journal):
+            self._report(chain, seq, what)
         return VerificationReport(
             records=self._records,
             chains=len(chains),
