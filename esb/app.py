@@ -20,6 +20,7 @@ from esb.broker_side import BrokerSide
 from esb.bus import Bus
 from esb.configuration import Agencies, compile_configuration, lanes
 from esb.control import Control
+from esb.couriers import Couriers
 from esb.dispatcher import Dispatcher, Lanes
 from esb.errors import EsbError, SettingInvalid, StorageError
 from esb.exchanges import Exchanges
@@ -131,6 +132,13 @@ class Worker:
         )
         self.bus = self._make_bus()
         self._dispatcher = self._make_dispatcher()
+        self._late_answers = LateAnswers(
+            intakes=lambda: self._pipeline.configuration.intakes,
+            journal=self.journal,
+            wake=self._wake_dispatcher,
+            clock=utc_now,
+            log=self._log,
+        )
         self._broker: BrokerSide | None = None
         self._tls: ServerTls | None = None
         await self.journal.release_own_leases()
@@ -141,6 +149,7 @@ class Worker:
         self._dispatcher.start()
         stack.push_async_callback(self._dispatcher.stop, grace_s=settings.shutdown_grace_s)
         stack.push_async_callback(self.bus.stop, grace_s=settings.shutdown_grace_s)
+        self._start_couriers()
         await self._open_http()
         await self._start_control()
         self._metrics.routes_loaded(len(self._pipeline.configuration.table.routes))
@@ -196,6 +205,13 @@ class Worker:
         await self._broker.start(self._pipeline.configuration)
         self._stack.push_async_callback(self._broker.stop_consuming, grace_s=self.settings.shutdown_grace_s)
 
+    def _start_couriers(self) -> None:
+        couriers = Couriers(
+            couriers=lambda: self._pipeline.configuration.couriers, bring=self._late_answers.bring, log=self._log
+        )
+        couriers.start()
+        self._stack.push_async_callback(couriers.stop)
+
     async def _open_http(self) -> None:
         settings = self.settings
         self._http = HttpDoor(
@@ -208,13 +224,7 @@ class Worker:
             metrics=self._metrics,
             settings=settings,
             clock=utc_now,
-            late_answers=LateAnswers(
-                intakes=lambda: self._pipeline.configuration.intakes,
-                journal=self.journal,
-                wake=self._wake_dispatcher,
-                clock=utc_now,
-                log=self._log,
-            ),
+            late_answers=self._late_answers,
         )
         self._stack.push_async_callback(self._http.close, settings.shutdown_grace_s)
         if settings.http:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from esb.model import AgencyCode, RouteId
 from esb.pipeline import Configuration
-from esb.ports import AgencyCatalogue, AnswerIntake, LaterOperation
+from esb.ports import AgencyCatalogue, AnswerIntake, Courier, LaterOperation
 from esb.resilience.guard import Guard, Limits
 from esb.routes import compiler
 from esb.routes.table import CallRoute, RouteTable
@@ -46,6 +46,7 @@ def compile_configuration(settings: Settings, agencies: Agencies, *, previous: C
         caller_keys=identity.load(Path(settings.home) / "keys" / "callers"),
         guards=_guards(agencies.limits(catalogue), previous),
         intakes=_intakes(table),
+        couriers=_couriers(table),
         generation=catalogue.generation,
     )
 
@@ -67,6 +68,13 @@ def _intakes(table: RouteTable) -> dict[str, tuple[AnswerIntake, ...]]:
         if intake is not None and intake not in found.get(route.agency, ()):
             found[route.agency] = (*found.get(route.agency, ()), intake)
     return found
+
+
+def _couriers(table: RouteTable) -> tuple[Courier, ...]:
+    operations = [route.operation for route in _variants(table)]
+    couriers = [one.courier for one in operations if isinstance(one, LaterOperation) and one.courier is not None]
+    # One each, however many operations share it.
+    return tuple({id(courier): courier for courier in couriers}.values())
 
 
 def _variants(table: RouteTable) -> Iterator[CallRoute]:

@@ -11,6 +11,7 @@ import hashlib
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from esb.errors import (
     AnswerLate,
@@ -83,15 +84,23 @@ class LateAnswers:
         finally:
             self._in_hand -= 1
 
+    async def bring(self, agency: str, raw: bytes, proven: ProvenPush) -> None:
+        """Take an answer that a courier fetched; see `esb.ports.Bring`. What is refused is on record."""
+        try:
+            await self._bring(agency, raw, proven, at=self._clock(), patience_s=0.0)
+        except Refused as error:
+            await self._on_record(raw, error, caller=agency)
+            raise
+
     async def _take(self, push: Push) -> RawAnswer:
         intake, proven = await self._proven(push)
         try:
-            await self._bring(push, proven)
+            await self._bring(push.agency, push.body, proven, at=push.received_at, patience_s=WAIT_FOR_WAITER_S)
         except PusherUnproven as error:
-            await self._on_record(push, error, caller=None)
+            await self._on_record(push.body, error, caller=None)
             raise
         except (Refused, Saturated) as error:
-            await self._on_record(push, error, caller=push.agency)
+            await self._on_record(push.body, error, caller=push.agency)
             policy = policy_of(error)
             return intake.refuse(
                 policy.code, policy.text.en, http_status=policy.http_status, proof=proven.proof, now=self._clock()
@@ -106,18 +115,16 @@ class LateAnswers:
             except ReplyUnproven as error:
                 reason = error.reason
         unproven = PusherUnproven(reason)
-        await self._on_record(push, unproven, caller=None)
+        await self._on_record(push.body, unproven, caller=None)
         # Not the reason itself: what it is would tell a stranger which agencies there are.
         raise unproven
 
-    async def _bring(self, push: Push, proven: ProvenPush) -> None:
+    async def _bring(self, agency: str, raw: bytes, proven: ProvenPush, *, at: datetime, patience_s: float) -> None:
         """Return when the answer is in the journal. Raises Refused, Saturated."""
         if proven.key is None:
             raise AnswerUnreadable(proven.problem)
-        answer = LateAnswer(
-            agency=push.agency, key=proven.key, raw=push.body, proven=proven.answer, received_at=push.received_at
-        )
-        waiter, reception = await self._received(answer)
+        answer = LateAnswer(agency=agency, key=proven.key, raw=raw, proven=proven.answer, received_at=at)
+        waiter, reception = await self._received(answer, patience_s=patience_s)
         if waiter is None:
             raise AnswerUnexpected("nothing waits for this answer")
         self._tell(waiter, answer, reception)
@@ -130,8 +137,8 @@ class LateAnswers:
         if reception is Reception.TAKEN:
             self._wake()
 
-    async def _received(self, answer: LateAnswer) -> tuple[StoredExchange | None, Reception]:
-        give_up_s = time.monotonic() + WAIT_FOR_WAITER_S
+    async def _received(self, answer: LateAnswer, *, patience_s: float) -> tuple[StoredExchange | None, Reception]:
+        give_up_s = time.monotonic() + patience_s
         while True:
             waiter = await self._journal.waiter(answer.agency, answer.key)
             reception = Reception.BUSY if waiter is None else await self._brought(waiter, answer)
@@ -155,7 +162,7 @@ class LateAnswers:
             outcome=reception.value,
         )
 
-    async def _on_record(self, push: Push, error: EsbError, *, caller: str | None) -> None:
+    async def _on_record(self, body: bytes, error: EsbError, *, caller: str | None) -> None:
         code = policy_of(error).code
         self._log.warning(ANSWER_REFUSED, agency=caller, code=code, reason=error.reason)
         refusal = Refusal(
@@ -164,8 +171,8 @@ class LateAnswers:
             route="",
             channel=Channel.HTTP,
             code=code,
-            body_sha256=hashlib.sha256(push.body).digest(),
-            at=push.received_at,
+            body_sha256=hashlib.sha256(body).digest(),
+            at=self._clock(),
         )
         try:
             await self._journal.refuse(refusal)

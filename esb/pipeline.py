@@ -34,6 +34,7 @@ from esb.ports import (
     Awaited,
     Claim,
     Clock,
+    Courier,
     Credentials,
     LateAnswer,
     LaterOperation,
@@ -68,6 +69,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     guards: Guards
     generation: int = 0
     intakes: Mapping[str, tuple[AnswerIntake, ...]] = {}
+    couriers: tuple[Courier, ...] = ()
 
 
 class Pipeline:

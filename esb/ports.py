@@ -7,7 +7,7 @@ implementation of a port passes that port's one conformance suite in `tests/cont
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol, runtime_checkable
 
@@ -674,6 +674,11 @@ class LaterOperation(AgencyOperation, Protocol):
         """How the agency's answers are read at the bus's own address; None: it brings none there."""
         ...
 
+    @property
+    def courier(self) -> Courier | None:
+        """What fetches the agency's answers from elsewhere; None: they come in another way."""
+        ...
+
     def decode_answer(self, answer: ProvenAnswer) -> AgencyAnswer:
         """An answer that was brought, or fetched. Raises as `decode`."""
         ...
@@ -694,13 +699,15 @@ class Push(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProvenPush(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer that an agency brought, with the key it is meant for. `proof`: what the acknowledgement is bound to.
+    """An answer that an agency brought, with the key it is meant for.
 
-    `key` None: the agency's own, and no answer of its contract; `problem` says why.
+    `receipt`: the document that acknowledges it; `proof`: what the acknowledgement is bound to. `key` None: the
+    agency's own, and no answer of its contract; `problem` says why.
     """
 
     key: str | None
     answer: ProvenAnswer
+    receipt: bytes = b""
     proof: bytes = b""
     problem: str = ""
 
@@ -722,6 +729,31 @@ class AnswerIntake(Protocol):
 
     def refuse(self, code: str, reason: str, *, http_status: int, proof: bytes, now: datetime) -> RawAnswer:
         """The answer is not taken, in the agency's own protocol."""
+        ...
+
+
+Bring = Callable[[str, bytes, ProvenPush], Awaitable[None]]
+"""Takes an agency's answer, as exact bytes and proven; when it returns the journal has it.
+
+Raises Refused when it will never be taken, Saturated or StorageError when it should be brought again.
+"""
+
+
+class Courier(Protocol):
+    """Goes where an agency lays its answers down. Several workers may send the same round: each answer comes once."""
+
+    @property
+    def agency(self) -> str:
+        """Whose answers."""
+        ...
+
+    @property
+    def every_s(self) -> float:
+        """How long between two rounds."""
+        ...
+
+    async def carry(self, bring: Bring) -> int:
+        """One round; how many answers were brought. Raises OSError when the place cannot be reached, StorageError."""
         ...
 
 
