@@ -15,10 +15,12 @@ from typing import Any, Final
 
 import msgspec
 
-from adapters import manifest_bridge, manifest_credentials
+from adapters import manifest_bridge, manifest_credentials, manifest_interaction, manifest_soap
 from adapters.manifest_bridge import BridgeTerms
 from adapters.manifest_credentials import CredentialTerms
 from adapters.manifest_fields import FIELDS, WEEKDAYS
+from adapters.manifest_interaction import InteractionTerms
+from adapters.manifest_soap import HeaderTerms, InnerSignatureTerms, ShepTerms, WsseTerms, XRoadTerms
 from esb.model import AgencyCode, Finding, Text
 from esb.resilience.guard import Limits as GuardLimits
 from esb.routes import document, fields
@@ -43,6 +45,7 @@ class Authentication(enum.StrEnum):
     """How requests and replies are proven."""
 
     WSSE_X509 = "wsse-x509"
+    WSSE_USERNAME = "wsse-username"
     HTTP_SIGNATURE = "http-signature"
     XMLDSIG = "xmldsig"
     BRIDGE = "bridge"
@@ -192,6 +195,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     tls: TlsFiles | None
     credentials: CredentialTerms | None = None
     bridge: BridgeTerms | None = None
+    wsse: WsseTerms | None = None
+    soap_headers: Mapping[str, HeaderTerms] = {}
+    addressing: bool = False
+    x_road: XRoadTerms | None = None
+    inner_signature: InnerSignatureTerms | None = None
+    shep: ShepTerms | None = None
+    interaction: InteractionTerms | None = None
     validation: str
     lifecycle: Lifecycle
     maintenance: tuple[Window, ...]
@@ -273,15 +283,25 @@ def _contradictions(values: Mapping[str, Any], root: document.Node, path: Path) 
     tls = values["tls"] or {}
     if bool(tls.get("client_certificate")) != bool(tls.get("client_key")):
         yield _finding(path, root.line_of("tls"), "client_certificate and client_key go together")
+    yield from _block_contradictions(values, root, path)
+
+
+def _block_contradictions(values: Mapping[str, Any], root: document.Node, path: Path) -> Iterable[Finding]:
+    kind, authentication = values["kind"], values["authentication"]
     if values["credentials"] is not None:
         for key, text in manifest_credentials.contradictions(values["credentials"], authentication):
             yield _finding(path, root.line_of("credentials", key), text)
     for key, text in manifest_bridge.contradictions(values["bridge"], authentication):
         yield _finding(path, root.line_of("bridge", key), text)
+    for place, text in manifest_soap.contradictions(values):
+        yield _finding(path, root.line_of(*place), text)
+    for keys, text in manifest_interaction.contradictions(values["interaction"], kind):
+        yield _finding(path, root.line_of("interaction", *keys), text)
 
 
 _SPEAKERS: Final[Mapping[str, frozenset[str]]] = {
     "wsse-x509": frozenset({"soap"}),
+    "wsse-username": frozenset({"soap"}),
     "http-signature": frozenset({"rest", "xml"}),
     "xmldsig": frozenset({"xml"}),
     "bridge": frozenset({"rest"}),

@@ -7,6 +7,8 @@ from typing import Final
 from adapters.manifest_answers import FAULTS, NOT_FOUND, OPERATIONS
 from adapters.manifest_bridge import BRIDGE
 from adapters.manifest_credentials import CREDENTIALS
+from adapters.manifest_interaction import INTERACTION
+from adapters.manifest_soap import SOAP
 from esb.model import Text
 from esb.routes.fields import Field, Fields, Kind
 
@@ -275,7 +277,7 @@ FIELDS: Final[Fields] = (
     Field(
         name="authentication",
         kind=Kind.CHOICE,
-        choices=("wsse-x509", "http-signature", "xmldsig", "bridge", "none"),
+        choices=("wsse-x509", "wsse-username", "http-signature", "xmldsig", "bridge", "none"),
         required=True,
         description=_says("imza növü", "how requests and replies are signed; none leaves both unsigned"),
     ),
@@ -332,6 +334,13 @@ FIELDS: Final[Fields] = (
         fields=BRIDGE,
         description=_says("körpü", "names and keys of an agency behind the bridge, for authentication: bridge"),
     ),
+    Field(
+        name="interaction",
+        kind=Kind.RECORD,
+        fields=INTERACTION,
+        description=_says("gec cavablar", "operations that are not answered at once: tickets, answers brought, files"),
+    ),
+    *SOAP,
     Field(
         name="validation",
         kind=Kind.CHOICE,
