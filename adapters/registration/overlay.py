@@ -64,7 +64,10 @@ def _read(name: str, separator: str, text: str) -> Value:
     if findings:
         told = findings[0].message.replace("value", name, 1)
         raise RegistrationRefused(told if name in told else f"{name}: {told}")
-    return Value(name=name, value=msgspec.to_builtins(value))
+    if name == "maintenance" and any(window["from"] >= window["to"] for window in value):
+        raise RegistrationRefused("maintenance: a window ends before it begins; write one that passes midnight as two")
+    plain = msgspec.to_builtins(value)
+    return Value(name=name, value=list(plain) if isinstance(plain, tuple) else plain)
 
 
 def applied(manifest: Manifest, overlay: Mapping[str, Any]) -> Manifest:
