@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,22 +61,36 @@ def library_opinion(bundle: Mapping[str, bytes], entry: str) -> str | None:
     # Only lint and tests pay for it.
     from jsonschema_path import SchemaPath  # noqa: PLC0415
     from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator  # noqa: PLC0415
+    from referencing.exceptions import Unresolvable  # noqa: PLC0415
 
     files = OpenApiFiles(bundle)
     root = files.root(entry)
     kind = {"3.0": OpenAPIV30SpecValidator, "3.1": OpenAPIV31SpecValidator}[version_of(root, files)]
 
-    def served(address: str) -> Any:
-        return files.root(address.removeprefix(f"{_PROTOCOL}:///")).value
-
-    # With no other protocol among the handlers the library has nothing to open a file or a connection with.
-    path = SchemaPath.from_dict(root.value, base_uri=f"{_PROTOCOL}:///{entry}", handlers={_PROTOCOL: served})
+    path = SchemaPath.from_dict(root.value, base_uri=f"{_PROTOCOL}:///{entry}", handlers=_BundleAlone(files))
     try:
         for error in kind(path).iter_errors():
             return str(getattr(error, "message", error)).partition("\n")[0][:_MAX_SENTENCE]
-    except (ConfigurationError, LookupError, TypeError, ValueError, RecursionError) as error:
+    except (ConfigurationError, LookupError, TypeError, Unresolvable, ValueError, RecursionError) as error:
         return str(error).partition("\n")[0][:_MAX_SENTENCE] or type(error).__name__
     return None
+
+
+class _BundleAlone(dict[str, Callable[[str], Any]]):
+    """Answers for every protocol there is: one that is not among its handlers the library opens by itself."""
+
+    def __init__(self, files: OpenApiFiles) -> None:
+        super().__init__()
+        self._files = files
+
+    def __contains__(self, scheme: object) -> bool:
+        return True
+
+    def __getitem__(self, scheme: str) -> Callable[[str], Any]:
+        return self._served if scheme == _PROTOCOL else _refuse
+
+    def _served(self, address: str) -> Any:
+        return self._files.root(address.removeprefix(f"{_PROTOCOL}:///")).value
 
 
 @functools.cache
@@ -91,5 +105,5 @@ def _meta_validator(version: str) -> Any:
 
 
 def _refuse(address: str) -> Any:
-    message = f"{address} is outside of the meta-schema"
+    message = f"{address} is outside of the contract's files"
     raise ValueError(message)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -89,7 +90,7 @@ class OpenApiFiles:
         except UnicodeDecodeError as error:
             raise ContractUnsupported(f"{file} is not UTF-8 text") from error
         try:
-            return _from_json(text, file) if text.lstrip()[:1] == "{" else self._from_yaml(text, file)
+            return _from_json(text, file) if _is_json(text) else self._from_yaml(text, file)
         except RecursionError as error:
             raise ContractUnsupported(f"{file} is nested too deeply") from error
 
@@ -139,6 +140,11 @@ def _below(value: Any, step: str) -> Any:
 
 
 # --- JSON ------------------------------------------------------------------------------------------------
+
+
+def _is_json(text: str) -> bool:
+    """A mapping in braces whose first key is quoted, or that is empty: YAML in braces hardly ever is."""
+    return re.match(r'\s*\{\s*["}]', text) is not None
 
 
 def _from_json(text: str, file: str) -> Any:

@@ -28,7 +28,9 @@ STYLES: Final[Mapping[str, tuple[str, ...]]] = {
 """Styles by location; the first is the default (OpenAPI 3.1, Style Values)."""
 
 _JSON_TEXT: Final = msgspec.json.Encoder(decimal_format="number", order="sorted")
-_RESERVED: Final = ":/?#[]@!$&'()*+,;="
+_RESERVED: Final = ":/?[]@!$'()*,;"
+"""What `allowReserved` leaves as it is in a query; `&`, `=`, `+` and `#` would end a value or change it."""
+
 _HEADER_TEXT: Final = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 _DOT_SEGMENTS: Final = frozenset({"", ".", ".."})
 _DELIMITERS: Final = {"spaceDelimited": "%20", "pipeDelimited": "%7C"}
@@ -79,7 +81,9 @@ class JsonParameter:
     def query_pairs(self, value: Any) -> Iterator[str]:
         """`name=value` as often as the style says it, percent-encoded."""
         name = quote(self.name, safe="")
-        if self.style == "deepObject" and isinstance(value, Mapping):
+        if self.as_json:
+            yield f"{name}={quote(self._json(value), safe='')}"
+        elif self.style == "deepObject" and isinstance(value, Mapping):
             for key, part in value.items():
                 for item in part if isinstance(part, list) else (part,):
                     yield f"{name}[{quote(key, safe='')}]={self._quoted(item)}"
@@ -106,7 +110,7 @@ class JsonParameter:
         return list(_flat(value, explode=self.explode, quoted=self._quoted))
 
     def _quoted(self, value: Any) -> str:
-        return quote(written(value), safe=_RESERVED if self.allow_reserved else "")
+        return quote(written(value), safe=_RESERVED if self.allow_reserved and self.location == "query" else "")
 
     def _json(self, value: Any) -> str:
         # A header carries ASCII only, and JSON can say everything in ASCII.
