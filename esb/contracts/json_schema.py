@@ -105,6 +105,7 @@ class JsonValidator:
 
 
 _MAX_FINDINGS = 20
+_UNKNOWN = frozenset({"additionalProperties", "unevaluatedProperties"})
 _FORGIVEN = frozenset(
     {"additionalProperties", "const", "enum", "exclusiveMaximum", "exclusiveMinimum", "format", "maxItems", "maxLength"}
     | {"maxProperties", "maximum", "minItems", "minLength", "minProperties", "minimum", "multipleOf", "pattern"}
@@ -122,7 +123,7 @@ def _forgivable(error: jsonschema_rs.ValidationError) -> bool:
 
 def _each(error: jsonschema_rs.ValidationError) -> list[ContractViolation]:
     """One violation for each unknown field, since each is data that nobody described."""
-    names = error.kind.as_dict().get("unexpected", ()) if error.kind.name == "additionalProperties" else ()
+    names = error.kind.as_dict().get("unexpected", ()) if error.kind.name in _UNKNOWN else ()
     if not names:
         return [violation_of(error)]
     place = [*error.instance_path]
@@ -182,7 +183,7 @@ def _named_field(error: jsonschema_rs.ValidationError) -> list[str]:
     details = error.kind.as_dict()
     if error.kind.name == "required":
         return [details["property"]]
-    return details["unexpected"][:1] if error.kind.name == "additionalProperties" else []
+    return details["unexpected"][:1] if error.kind.name in _UNKNOWN else []
 
 
 def _reason(error: jsonschema_rs.ValidationError) -> str:
