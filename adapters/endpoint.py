@@ -108,6 +108,8 @@ def resolve(
             secrets=secrets or AgencySecrets(Path(settings.home), manifest.agency),
             keys=keys or AgencyKeys(),
             transport=transport,
+            base_url=url,
+            environment=environment,
             ssl=ssl,
         )
         warnings += found

@@ -70,7 +70,7 @@ class ApiKeyTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OAuth2Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """Client credentials (RFC 6749, section 4.4)."""
+    """Client credentials (RFC 6749, section 4.4). `token_url` may be a path at the endpoint's own address."""
 
     token_url: str
     client_id: str
@@ -153,7 +153,7 @@ def _oauth2_contradictions(terms: Mapping[str, Any]) -> Iterator[tuple[str, str]
     if not by_key and not terms["client_secret"]:
         yield "oauth2", f"credentials.oauth2: {terms['client_authentication']} needs client_secret, the secret's name"
     address = urlsplit(terms["token_url"])
-    if address.scheme != "https" and address.hostname not in _LOOPBACK:
+    if address.netloc and address.scheme != "https" and address.hostname not in _LOOPBACK:
         yield (
             "oauth2",
             "credentials.oauth2.token_url is not https: the client's secret would cross the network in clear",
@@ -224,10 +224,13 @@ _OAUTH2: Fields = (
     Field(
         name="token_url",
         kind=Kind.STRING,
-        pattern=r"https?://[^/?#\s@]+(/[^?#\s]*)?",
+        pattern=r"(https?://[^/?#\s@]+)?(/[^/?#\s][^?#\s]*)",
         required=True,
         example="https://login.agency.example/oauth2/token",
-        description=_says("token ünvanı", "token endpoint; https, but on the machine itself"),
+        description=_says(
+            "token ünvanı",
+            "token endpoint by https, or its path at the endpoint's own address; of a simulated agency the path counts",
+        ),
     ),
     Field(
         name="client_id",

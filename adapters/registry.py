@@ -10,12 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adapters import wsdl
+from adapters import bridge, later, wsdl
 from adapters.agency_keys import AgencyKeys
+from adapters.bridge import BridgeProof
 from adapters.endpoint import Endpoint, overrides_of_nobody, resolve
 from adapters.http_proof import proof_of
 from adapters.manifest import Authentication, Kind, Lifecycle, Manifest
+from adapters.manifest_bridge import BridgeTerms
 from adapters.manifest_fields import ENVIRONMENTS
+from adapters.manifest_interaction import InteractionTerms
 from adapters.registration import inventory
 from adapters.registration.inventory import AgencyInventory, Installed
 from adapters.rest import RestOperation
@@ -194,13 +197,35 @@ class _Loader:
         self._check_proof(manifest)
         compiled = self._soap if manifest.kind is Kind.SOAP else self._rest
         try:
-            operations = compiled(manifest, endpoint)
+            if manifest.bridge is not None:
+                operations = self._bridged(manifest, endpoint, manifest.bridge, secrets)
+            else:
+                operations = compiled(manifest, endpoint)
+            if manifest.interaction is not None:
+                operations |= self._answered_later(manifest, endpoint, manifest.interaction, operations)
         except ConfigurationError as error:
             self._say(manifest, f"contract cannot be used: {error.reason}", Severity.ERROR)
             return None
         finally:
             self.findings += secrets.findings
         return Adapter(manifest=manifest, endpoint=endpoint, operations=operations)
+
+    def _answered_later(
+        self, manifest: Manifest, endpoint: Endpoint, terms: InteractionTerms, operations: Mapping[str, Compiled]
+    ) -> dict[str, Compiled]:
+        where = manifest.contract
+        parts = later.Parts(
+            manifest=manifest,
+            endpoint=endpoint,
+            keys=self._keys,
+            home=Path(self._settings.home),
+            wsdl=lambda: wsdl.compile(self._bundle(manifest), where.file, service=where.service, port=where.port),
+            wsse_signer=self._wsse_signer,
+            wsse_verifier=self._wsse_verifier,
+        )
+        spoken = {name: later.Spoken(operation=one.operation, shape=one.shape) for name, one in operations.items()}
+        made = later.answered_later(spoken, terms, parts)
+        return {name: Compiled(operation=one.operation, shape=one.shape) for name, one in made.items()}
 
     def _soap(self, manifest: Manifest, endpoint: Endpoint) -> dict[str, Compiled]:
         where = manifest.contract
@@ -224,6 +249,23 @@ class _Loader:
         return {
             name: Compiled(
                 operation=RestOperation(endpoint=endpoint, operation=operation, proof=proof),
+                shape=_rest_shape(operation),
+            )
+            for name, operation in compile_operations(manifest, self._bundle(manifest)).items()
+        }
+
+    def _bridged(
+        self, manifest: Manifest, endpoint: Endpoint, terms: BridgeTerms, secrets: AgencySecrets
+    ) -> dict[str, Compiled]:
+        keys, warnings = bridge.load_keys(manifest, terms, self._settings, secrets)
+        self.findings += warnings
+        return {
+            name: Compiled(
+                operation=RestOperation(
+                    endpoint=endpoint,
+                    operation=operation,
+                    proof=BridgeProof(manifest=manifest, operation=operation, base_url=endpoint.url, keys=keys),
+                ),
                 shape=_rest_shape(operation),
             )
             for name, operation in compile_operations(manifest, self._bundle(manifest)).items()
@@ -258,6 +300,8 @@ class _Loader:
         if manifest.authentication is Authentication.NONE:
             self._say(manifest, "neither requests nor replies are signed")
             return
+        if manifest.authentication is Authentication.BRIDGE:
+            return  # `bridge.load_keys` says it
         key = self._signing_key(manifest)
         certified = manifest.authentication is not Authentication.HTTP_SIGNATURE
         if key is None or (certified and key.certificate is None):

@@ -9,7 +9,9 @@ import base64
 import ssl as tls
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
+
+import msgspec
 
 from adapters.agency_keys import AgencyKeys
 from adapters.credentials.bus_token import BusToken
@@ -26,6 +28,9 @@ from security.assertion import HS256, SharedKey
 from security.errors import KeyUnavailable
 from security.keys import Algorithm, SigningKey
 
+SIMULATED: Final = "simulated"
+"""The environment in which nothing outside of this machine is called."""
+
 _MAX_TOKEN_ANSWER_BYTES: Final = 64 * 1024
 _TOKEN_OPERATION: Final = "OAuth2 token"  # noqa: S105 - a name in messages
 
@@ -37,13 +42,18 @@ def compile_credentials(
     secrets: AgencySecrets,
     keys: AgencyKeys,
     transport: Transport,
+    base_url: str,
+    environment: str,
     ssl: tls.SSLContext | None,
     clock: Clock = utc_now,
 ) -> tuple[Credentials, tuple[Finding, ...]]:
     """What is shown with each call, and warnings besides those of `secrets`.
 
-    The token endpoint is called with the agency's own TLS files.
+    `base_url`: the agency's address in this environment. The token endpoint is called with the agency's TLS files.
     """
+    if terms.oauth2 is not None:
+        token_url = _token_url(terms.oauth2.token_url, base_url, environment)
+        terms = msgspec.structs.replace(terms, oauth2=msgspec.structs.replace(terms.oauth2, token_url=token_url))
     compilation = _Compilation(manifest, secrets, keys, clock, [])
     try:
         credentials = compilation.credentials(terms, transport, ssl)
@@ -157,6 +167,14 @@ class _Compilation:
     def _warn(self, message: str) -> None:
         file = self.manifest.file
         self.findings.append(Finding(file=file, line=0, message=message, severity=Severity.WARNING))
+
+
+def _token_url(written: str, base_url: str, environment: str) -> str:
+    """Where tokens come from. A simulated agency has its own token endpoint: the real one is never asked for it."""
+    there, here = urlsplit(written), urlsplit(base_url)
+    if there.netloc and environment != SIMULATED:
+        return written
+    return f"{here.scheme}://{here.netloc}{there.path}" if base_url else written
 
 
 def _in_header(secret: Secret) -> str:

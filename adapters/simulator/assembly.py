@@ -5,6 +5,7 @@ Called when a simulator starts; nothing here runs per call.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,16 +13,27 @@ from urllib.parse import urlsplit
 from adapters import manifest as manifests
 from adapters import wsdl
 from adapters.manifest import Kind, Manifest
+from adapters.manifest_bridge import BridgeTerms
 from adapters.rest_contract import compile_operations
-from adapters.simulator import keys, register
+from adapters.secrets import AgencySecrets
+from adapters.simulator import keys, later, provisions, register
+from adapters.simulator.bridge import BridgeDialect
 from adapters.simulator.dialect import Dialect
+from adapters.simulator.entrance import Entrance
+from adapters.simulator.files import FileAgency
+from adapters.simulator.keys import AgencyKeys
+from adapters.simulator.later import Carrier, HttpSignatureCarrier, LaterDialect, WsseCarrier
 from adapters.simulator.rest import RestDialect
 from adapters.simulator.rest_answers import RestAnswers
 from adapters.simulator.soap import SoapDialect
 from adapters.simulator.soap_answers import SoapAnswers
 from esb.contracts import catalogue
 from esb.errors import ConfigurationError, RoutesInvalid
+from esb.ports import utc_now
 from esb.settings import Settings
+from security.assertion import SharedKey
+from security.httpsig import HttpSigner
+from security.wsse import WsseSigner
 
 DATA_FILE = "simulator.yaml"
 
@@ -36,9 +48,70 @@ def dialect_of(agency: str, *, settings: Settings, home: Path) -> Dialect:
     terms = manifest.signature
     own = keys.load(home, agency, now=datetime.now(UTC), passphrase=settings.key_passphrase)
     answers = answers_of(agency, settings)
+    dialect: Dialect
     if isinstance(answers, SoapAnswers):
-        return SoapDialect(answers=answers, keys=own, terms=terms)
-    return RestDialect(answers=answers, keys=own, terms=terms, authentication=manifest.authentication)
+        dialect = SoapDialect(answers=answers, keys=own, terms=terms)
+    elif manifest.bridge is not None:
+        dialect = _bridge_dialect(manifest, manifest.bridge, answers, settings, home)
+    else:
+        dialect = RestDialect(answers=answers, keys=own, terms=terms, authentication=manifest.authentication)
+    return dialect if manifest.interaction is None else _later(dialect, manifest, answers, own, settings)
+
+
+def entrance_of(agency: str, *, settings: Settings, home: Path) -> Entrance | None:
+    """The agency's gateway; None where it asks for no credentials. Raises KeyUnavailable."""
+    manifest = manifest_of(agency, settings)
+    if manifest.credentials is None:
+        return None
+    own = keys.load(home, agency, now=datetime.now(UTC), passphrase=settings.key_passphrase)
+    stored = AgencySecrets(home, agency)
+    secrets = {name: stored.secret(name).reveal() for name in provisions.secret_names(manifest)}
+    return Entrance(manifest.credentials, secrets=secrets, bus_keys=own.bus_keys)
+
+
+def _later(
+    dialect: Dialect, manifest: Manifest, answers: SoapAnswers | RestAnswers, own: AgencyKeys, settings: Settings
+) -> LaterDialect:
+    terms = manifest.interaction
+    assert terms is not None  # noqa: S101 - asked by the caller; this tells the type checker
+    records = register.load(Path(settings.adapters) / manifest.agency / DATA_FILE)
+    later.require_callback(terms, records)
+    carrier: Carrier
+    files: FileAgency | None = None
+    if isinstance(answers, SoapAnswers):
+        signer = WsseSigner(own.own, answers.version, ttl_s=manifest.signature.ttl_s)
+        carrier = WsseCarrier(signer, answers.version)
+        if terms.files is not None:
+            home = Path(settings.home)
+            files = FileAgency(
+                terms.files, home=home, answer_of=_by_document(answers), key=own.own, bus_keys=own.bus_keys
+            )
+    else:
+        carrier = HttpSignatureCarrier(HttpSigner(own.own))
+    return LaterDialect(dialect, terms, records, draft_of=answers.draft, carrier=carrier, files=files, clock=utc_now)
+
+
+def _by_document(answers: SoapAnswers) -> Callable[[bytes], bytes]:
+    def answer(document: bytes) -> bytes:
+        question = answers.read(document, b"")
+        return answers.draft_for(question.operation, question.values).content
+
+    return answer
+
+
+def _bridge_dialect(
+    manifest: Manifest, terms: BridgeTerms, answers: RestAnswers, settings: Settings, home: Path
+) -> BridgeDialect:
+    secret = AgencySecrets(home, manifest.agency).secret(terms.token_secret)
+    passphrase = settings.key_passphrase
+    return BridgeDialect(
+        answers=answers,
+        terms=terms,
+        signature=manifest.signature,
+        token=SharedKey(secret=secret.reveal().encode()),
+        own=provisions.own_unsealer(home, manifest.agency, passphrase=passphrase),
+        bus=provisions.bus_recipient(home, terms, passphrase=passphrase),
+    )
 
 
 def answers_of(agency: str, settings: Settings) -> SoapAnswers | RestAnswers:

@@ -28,9 +28,9 @@ _JSON = "application/json"
 
 
 class BridgeDialect:
-    """One agency. `unable`: what only XML can do."""
+    """One agency. `unable`: what only XML and certificates can do."""
 
-    unable: frozenset[Kind] = XML_ONLY
+    unable: frozenset[Kind] = XML_ONLY | {Kind.EXPIRED_CERTIFICATE}
 
     def __init__(
         self,

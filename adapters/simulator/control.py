@@ -28,7 +28,8 @@ def application(simulator: Simulator) -> web.Application:
     """The endpoint for one simulated agency.
 
     `GET /_control` tells behaviours and counts; `POST /_control/behaviours` adds; `DELETE /_control/behaviours`
-    switches all off; `DELETE /_control/calls` counts from nought again. Every answer is the state after it.
+    switches all off; `DELETE /_control/calls` counts from nought again; `DELETE /_control/tokens` revokes what the
+    token endpoint granted. Every answer is the state after it.
     """
 
     async def show(_: web.Request) -> web.Response:
@@ -50,11 +51,18 @@ def application(simulator: Simulator) -> web.Application:
         simulator.forget_calls()
         return _state(simulator)
 
+    async def revoke(_: web.Request) -> web.Response:
+        if simulator.entrance is None:
+            return _json({"error": f"{simulator.agency} asks for no credentials"}, status=404)
+        simulator.entrance.revoke_tokens()
+        return _state(simulator)
+
     endpoint = web.Application(client_max_size=64 * 1024)
     endpoint.router.add_get("/_control", show)
     endpoint.router.add_post("/_control/behaviours", add)
     endpoint.router.add_delete("/_control/behaviours", clear)
     endpoint.router.add_delete("/_control/calls", forget)
+    endpoint.router.add_delete("/_control/tokens", revoke)
     return endpoint
 
 
@@ -62,14 +70,15 @@ def _state(simulator: Simulator) -> web.Response:
     calls: dict[str, dict[str, int]] = {}
     for (operation, key), count in simulator.calls.items():
         calls.setdefault(operation, {})[key] = count
-    return _json(
-        {
-            "agency": simulator.agency,
-            "behaviours": simulator.behaviours,
-            "calls": calls,
-            "refusals": dict(simulator.refusals),
-        }
-    )
+    state: dict[str, object] = {
+        "agency": simulator.agency,
+        "behaviours": simulator.behaviours,
+        "calls": calls,
+        "refusals": dict(simulator.refusals),
+    }
+    if simulator.entrance is not None:
+        state["entrance"] = {"granted": simulator.entrance.granted, "refused": simulator.entrance.refused}
+    return _json(state)
 
 
 def _json(content: object, *, status: int = 200) -> web.Response:

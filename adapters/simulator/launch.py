@@ -14,7 +14,7 @@ from pathlib import Path
 
 import uvloop
 
-from adapters.simulator import assembly, keys
+from adapters.simulator import assembly, keys, provisions
 from adapters.simulator.behaviours import Behaviour
 from adapters.simulator.server import Simulator
 from esb.settings import Settings
@@ -95,6 +95,7 @@ async def _provisioned(
 ) -> Simulator:
     home = Path(settings.home)
     keys.provision(home, agency, now=datetime.now(UTC), passphrase=settings.key_passphrase)
+    provisions.provision(home, assembly.manifest_of(agency, settings), passphrase=settings.key_passphrase)
     return await Simulator.start(
         agency=agency, settings=settings, home=home, host=host, port=port, behaviours=behaviours, control=control
     )

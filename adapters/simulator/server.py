@@ -20,6 +20,8 @@ from aiohttp import web
 from adapters.simulator import assembly, control
 from adapters.simulator.behaviours import Behaviour, Conduct, Kind
 from adapters.simulator.dialect import Chosen, Dialect, Draft, Incoming, Refusal, Sealed
+from adapters.simulator.entrance import Entrance
+from adapters.simulator.later import LaterDialect
 from esb.errors import EsbError, SettingInvalid
 from esb.ports import Clock
 from esb.settings import Settings
@@ -42,8 +44,9 @@ Respond = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 class Simulator:
     """One running simulated agency. Made by `start`; used from the event loop that started it."""
 
-    def __init__(self, *, agency: str, dialect: Dialect, clock: Clock) -> None:
+    def __init__(self, *, agency: str, dialect: Dialect, clock: Clock, entrance: Entrance | None = None) -> None:
         """Not listening yet: use `start`."""
+        self.entrance = entrance
         self.agency = agency
         self.url = ""
         self.control_url = ""
@@ -79,12 +82,15 @@ class Simulator:
             KeyUnavailable: the agency's key or the bus's certificate is missing.
         """
         dialect = assembly.dialect_of(agency, settings=settings, home=home)
-        simulator = cls(agency=agency, dialect=dialect, clock=clock)
+        entrance = assembly.entrance_of(agency, settings=settings, home=home)
+        simulator = cls(agency=agency, dialect=dialect, clock=clock, entrance=entrance)
         try:
             simulator.url = await simulator._listener.open(host, port)
             if control:
                 await simulator._start_control(control_port)
             await simulator.behave(behaviours)
+            if isinstance(dialect, LaterDialect):
+                dialect.start()
         except EsbError:
             await simulator.stop()
             raise
@@ -93,6 +99,8 @@ class Simulator:
     async def stop(self) -> None:
         """Close both listeners and every connection; calls that hang are dropped. Idempotent."""
         await self._listener.close()
+        if isinstance(self._dialect, LaterDialect):
+            await self._dialect.stop()
         if self._control is not None:
             await self._control.cleanup()
 
@@ -123,6 +131,8 @@ class Simulator:
         """Count from nought again."""
         self.calls.clear()
         self.refusals.clear()
+        if self.entrance is not None:
+            self.entrance.granted = self.entrance.refused = 0
 
     async def _start_control(self, port: int) -> None:
         self._control = web.AppRunner(control.application(self), access_log=None)
@@ -138,6 +148,9 @@ class Simulator:
             headers={name.lower(): value for name, value in request.headers.items()},
             body=await request.read(),
         )
+        at_the_door = self.entrance.answer(incoming, now=self._clock()) if self.entrance is not None else None
+        if at_the_door is not None:
+            return web.Response(status=at_the_door.http_status, headers=at_the_door.headers, body=at_the_door.body)
         key, proof, draft = self._draft(incoming)
         chosen = self._conduct.choose(key)
         if Kind.SLOW in chosen:

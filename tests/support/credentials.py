@@ -32,12 +32,13 @@ def set_secret(home: Path, name: str, value: str) -> None:
 
 
 def endpoint_with(
-    home: Path, url: str, transport: Transport, *, keys: AgencyKeys = BUS_KEYS, **block: Any
+    home: Path, url: str, transport: Transport, *, keys: AgencyKeys = BUS_KEYS, environment: str = "test", **block: Any
 ) -> tuple[Endpoint, tuple[Finding, ...]]:
     """The installed manifest with this block `credentials`."""
     terms = msgspec.convert(block, CredentialTerms)
     manifest = msgspec.structs.replace(manifest_of(AGENCY), credentials=terms, tls=None)
-    return resolve(manifest, Settings(home=str(home), endpoints={AGENCY: url}), transport, keys=keys)
+    settings = Settings(home=str(home), environment=environment, endpoints={AGENCY: url})
+    return resolve(manifest, settings, transport, keys=keys)
 
 
 async def send(

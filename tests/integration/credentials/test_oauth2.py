@@ -21,7 +21,7 @@ from esb.errors import AgencyTimeout, AgencyUnreachable, CredentialsRefused
 from security import keys
 from security.keys import Algorithm
 from tests.support.credentials import BUS_KEYS, endpoint_with, send, set_secret
-from tests.support.gateway import Gateway
+from tests.support.gateway import TOKEN_PATH, Gateway
 
 SECRET = "p:ss wörd+"
 
@@ -101,6 +101,26 @@ async def test_bus_proves_itself_with_its_key(
     assert form["client_assertion_type"] == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
     assert (claims["iss"], claims["sub"], claims["aud"]) == ("esb client", "esb client", gateway.token_url)
     assert claims["jti"]
+
+
+async def test_token_endpoint_may_be_a_path_at_the_agencys_address(
+    tmp_path: Path, gateway: Gateway, transport: Transport
+) -> None:
+    set_secret(tmp_path, "client", SECRET)
+    terms = block(gateway, token_url=TOKEN_PATH)
+    endpoint, _ = endpoint_with(tmp_path, f"{gateway.url}/services/v1", transport, oauth2=terms)
+    await send(endpoint)
+    assert len(gateway.token_requests) == 1
+
+
+async def test_simulated_agency_is_never_a_reason_to_ask_the_real_token_endpoint(
+    tmp_path: Path, gateway: Gateway, transport: Transport
+) -> None:
+    set_secret(tmp_path, "client", SECRET)
+    terms = block(gateway, token_url=f"https://login.example{TOKEN_PATH}")
+    endpoint, _ = endpoint_with(tmp_path, gateway.url, transport, environment="simulated", oauth2=terms)
+    await send(endpoint)
+    assert len(gateway.token_requests) == 1
 
 
 async def test_calls_at_a_time_wait_for_one_token(tmp_path: Path, gateway: Gateway, transport: Transport) -> None:
