@@ -17,17 +17,26 @@ from security.certificates import TrustAnchors
 from security.errors import KeyUnavailable
 from security.keys import Algorithm, SigningKey, VerifyingKey
 
+ENCRYPTION = "encryption"
+"""Folder of what is for encryption alone, beside what is for signing."""
+
 _WHOLE_FILE = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgencyKeys:
-    """`signing`: the bus's newest key of each algorithm. `anchors` and `verifying`: whom each agency may sign as."""
+    """`signing`: the bus's newest key of each algorithm. `anchors` and `verifying`: whom each agency may sign as.
+
+    `encrypting`: the newest certificate that each agency wants messages encrypted for; `decrypting`: the bus's keys for
+    messages that come encrypted. Both lie in folders `encryption` of their own: who encrypts signs with another key.
+    """
 
     signing: Mapping[Algorithm, SigningKey] = field(default_factory=dict)
     anchors: Mapping[str, TrustAnchors] = field(default_factory=dict)
     verifying: Mapping[str, tuple[VerifyingKey, ...]] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    encrypting: Mapping[str, VerifyingKey] = field(default_factory=dict)
+    decrypting: tuple[SigningKey, ...] = ()
 
     def anchors_of(self, agency: str) -> TrustAnchors:
         """The agency's anchors; for an agency without a folder those that believe nobody."""
@@ -50,14 +59,36 @@ def load(settings: Settings) -> AgencyKeys:
     signing = _signing(folder / "bus", settings.key_passphrase, findings)
     anchors: dict[str, TrustAnchors] = {}
     verifying: dict[str, tuple[VerifyingKey, ...]] = {}
+    encrypting: dict[str, VerifyingKey] = {}
     for agency in _folders(folder / "agencies"):
         try:
             believed = certificates.load(agency), keys.load_verifying_keys(agency)
+            certified = [key for key in keys.load_verifying_keys(agency / ENCRYPTION) if key.certificate is not None]
         except KeyUnavailable as error:
             findings.append(_finding(agency, error.reason))
             continue
         anchors[agency.name], verifying[agency.name] = believed
-    return AgencyKeys(signing=signing, anchors=anchors, verifying=verifying, findings=tuple(findings))
+        if certified:
+            encrypting[agency.name] = certified[-1]
+    return AgencyKeys(
+        signing=signing,
+        anchors=anchors,
+        verifying=verifying,
+        encrypting=encrypting,
+        decrypting=_decrypting(folder / "bus" / ENCRYPTION, settings.key_passphrase, findings),
+        findings=tuple(findings),
+    )
+
+
+def _decrypting(folder: Path, passphrase: str, findings: list[Finding]) -> tuple[SigningKey, ...]:
+    """All of them, newest first: what was encrypted for an older one may still be on its way."""
+    found: list[SigningKey] = []
+    for path in sorted(folder.glob("*.key.pem"), key=lambda path: path.name, reverse=True):
+        try:
+            found.append(keys.load_signing(path, passphrase=passphrase))
+        except KeyUnavailable as error:
+            findings.append(_finding(path, error.reason))
+    return tuple(found)
 
 
 def _signing(folder: Path, passphrase: str, findings: list[Finding]) -> dict[Algorithm, SigningKey]:

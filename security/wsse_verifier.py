@@ -28,7 +28,7 @@ from security.xmlenc import Decryptor
 class VerifiedBody:
     """What a signature has proven; nothing else of the message may be read.
 
-    `content`: the canonical, self-contained bytes of the Body's one child. `header_blocks`: those of signed header
+    `content`: the canonical, self-contained bytes of the Body's one child, or of the Body. `header_blocks`: those of signed header
     blocks, in the order of the signature; `plain_blocks` of those that nobody signed. `signed_at`: None where terms
     demand no time and none is given. `signature_value` is what a reply to this message confirms; `replay_key` is what
     to remember it by (see `VerifyingKey.fingerprint`). `envelope`: the message as it was read, decrypted where it came
@@ -60,10 +60,12 @@ class WsseVerifier:
         require_confirmation: bool,
         terms: HeaderTerms = CLOSED,
         decryptor: Decryptor | None = None,
+        whole_body: bool = False,
     ) -> None:
         """`require_confirmation`: a message that does not confirm `confirms` is refused (replies of an agency).
 
-        `decryptor` opens messages where `terms` say that they are encrypted.
+        `decryptor` opens messages where `terms` say that they are encrypted. `whole_body`: what is handed out is the
+        Body itself, which may then hold none or several elements.
         """
         self._anchors = anchors
         self._signatories = Signatories(anchors)
@@ -73,6 +75,7 @@ class WsseVerifier:
         self._require_confirmation = require_confirmation
         self._terms = terms
         self._decryptor = decryptor
+        self._whole_body = whole_body
         self._reader = MessageReader(soap_version, terms)
 
     def verify(self, envelope: bytes, *, now: datetime, confirms: bytes | None = None) -> VerifiedBody:
@@ -120,7 +123,7 @@ class WsseVerifier:
         self._check_username(message, covered, now)
         blocks = message.blocks
         return VerifiedBody(
-            content=_only_child(message.body, contents[message.body], body.inclusive_prefixes),
+            content=self._content(message.body, contents[message.body], body.inclusive_prefixes),
             signed_at=signed_at,
             signature_value=signed.value,
             replay_key=leaf.key.fingerprint(signed.value),
@@ -137,7 +140,7 @@ class WsseVerifier:
         body = canonical(message.body)
         nonce = username.nonce if username else b""
         return VerifiedBody(
-            content=_only_child(message.body, body, ()),
+            content=self._content(message.body, body, ()),
             signed_at=created,
             signature_value=b"",
             replay_key=hashlib.sha256(nonce or envelope).digest(),
@@ -145,6 +148,9 @@ class WsseVerifier:
             envelope=envelope,
             plain_blocks=tuple(canonical(block) for block in message.blocks),
         )
+
+    def _content(self, body: Element, signed: bytes, inclusive_prefixes: tuple[str, ...]) -> bytes:
+        return signed if self._whole_body else _only_child(body, signed, inclusive_prefixes)
 
     def _check_username(self, message: Message, covered: dict[Element, Reference], now: datetime) -> Username | None:
         wanted = self._terms.username

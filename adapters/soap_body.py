@@ -1,0 +1,111 @@
+"""What stands between a SOAP Body and the one element that the contract knows, for each style that a WSDL may have.
+
+Made at load by `adapters/soap.py` and by the simulator. Pure: canonical bytes in, canonical bytes out.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from lxml import etree
+
+from adapters.wsdl import EncodedForm, WsdlOperation
+from esb.errors import ContractViolation
+from security import xml
+from security.errors import XmlRefused
+from security.xml import Element
+
+
+class BodyForm(Protocol):
+    """How the messages of one operation stand in the Body."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether `read` needs the Body, as it may hold none or several elements."""
+        ...
+
+    def write(self, document: bytes) -> bytes:
+        """What goes into the Body for the contract's request: canonical elements, one after the other."""
+        ...
+
+    def read(self, body: Element) -> bytes:
+        """The contract's reply out of a Body. Raises ContractViolation."""
+        ...
+
+
+class OneElement:
+    """Document style: the Body's child is the element."""
+
+    whole: Final = False
+
+    def write(self, document: bytes) -> bytes:
+        """The element."""
+        return document
+
+    def read(self, body: Element) -> bytes:
+        """The element."""
+        if len(body) != 1:
+            raise ContractViolation("body must hold exactly one element")
+        return xml.canonical(body[0])
+
+
+class SpreadElement:
+    """A Body with no, with several or with typed parts: they are the children of the contract's element."""
+
+    whole: Final = True
+
+    def __init__(self, *, spread_input: bool, output: str | None) -> None:
+        """`output`: the element around the parts of a reply; None where a reply is one element."""
+        self._spread_input = spread_input
+        self._output = output
+
+    def write(self, document: bytes) -> bytes:
+        """The children, or the element where only replies are spread."""
+        if not self._spread_input:
+            return document
+        return b"".join(xml.canonical(child) for child in xml.parse(document))
+
+    def read(self, body: Element) -> bytes:
+        """The children of the Body inside of the contract's element."""
+        if self._output is None:
+            return OneElement().read(body)
+        holder = etree.Element(self._output)
+        holder.extend(list(body))
+        return xml.canonical(holder)
+
+
+class Encoded:
+    """SOAP encoding: references, arrays and types are written in and read out."""
+
+    whole: Final = True
+
+    def __init__(self, form: EncodedForm) -> None:
+        """`form`: of this operation."""
+        self._form = form
+
+    def write(self, document: bytes) -> bytes:
+        """The element with its types."""
+        return xml.canonical(xml.parse(self._form.typed(document)))
+
+    def read(self, body: Element) -> bytes:
+        """The literal form of the reply."""
+        return self._form.literal(body)
+
+
+def body_form(operation: WsdlOperation) -> BodyForm:
+    """The form of one operation's messages."""
+    if operation.encoded_form is not None:
+        return Encoded(operation.encoded_form)
+    if operation.input_spread or operation.output_spread or operation.one_way:
+        is_spread = operation.output_spread or operation.one_way
+        return SpreadElement(spread_input=operation.input_spread, output=operation.output if is_spread else None)
+    return OneElement()
+
+
+def body_of(content: bytes, namespace: str) -> Element | None:
+    """The Body, where `content` is one; None for the only child of one, which stands for it."""
+    try:
+        root = xml.parse(content, max_bytes=len(content))
+    except XmlRefused as error:
+        raise ContractViolation(error.reason) from error
+    return root if root.tag == f"{{{namespace}}}Body" else None
