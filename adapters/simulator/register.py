@@ -54,12 +54,26 @@ class OperationRecords(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     special: dict[str, AgencyReply] = {}
 
 
+class LaterRecords(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When an operation is answered that the manifest says is answered later.
+
+    `after_ms`: how long the answer takes; `pending`: what is said to who asks for it before; `times`: how often the
+    answer is brought.
+    """
+
+    after_ms: int = 500
+    pending: AgencyReply = AgencyReply()
+    times: int = 1
+
+
 class Register(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole data file of one agency."""
+    """The whole data file of one agency. `callback`: the bus's address to which the agency brings answers."""
 
     agency: str
     tables: dict[str, dict[str, Any]]
     operations: dict[str, OperationRecords]
+    later: dict[str, LaterRecords] = {}
+    callback: str = ""
 
     def answer(self, operation: str, key: str) -> AgencyReply:
         """What the agency says about this key; the same every time."""

@@ -104,9 +104,16 @@ def make_bus_key(home: Path) -> keys.SigningKey:
 
 def start(home: Path, *names: str) -> tuple[subprocess.Popen[str], Agencies]:
     """Start simulated agencies on free ports as one process, which the caller ends."""
+    return start_program(_PROGRAM, home=home, names=names)
+
+
+def start_program(
+    program: str, *arguments: str, home: Path, names: tuple[str, ...]
+) -> tuple[subprocess.Popen[str], Agencies]:
+    """As `start`, with a program that serves the agencies it is told after its own arguments."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ESB_")}
     process = subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM, *names],
+        [sys.executable, "-c", program, *arguments, *names],
         cwd=ROOT,
         env={**environment, "ESB_HOME": str(home), "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
