@@ -50,6 +50,7 @@ class RestOperation:
         self._destination = endpoint.destination(operation.name)
         self._proof = proof
         self._words = WordsReader(manifest.faults)
+        self._absences = manifest.not_found_answers
         self._lax = manifest.validation == "lax"
 
     @property
@@ -111,10 +112,11 @@ class RestOperation:
             return self._of_problem(answer)
         if self._manifest.faults.success and (said := self._in_body(answer)) is not None:
             return said
-        if not answer.content and says_absent(NOTHING, self._manifest.not_found_answers):
+        if self._absences and says_absent(self._said(answer) if answer.content else NOTHING, self._absences):
+            # Before the contract is asked: an agency that says "no record" with a null seldom declares it.
             return AgencyAnswer(found=False, data={})
         document, findings = self._read(answer)
-        if says_absent(document, self._manifest.not_found_answers):
+        if says_absent(document, self._absences):
             return AgencyAnswer(found=False, data={}, findings=findings)
         data = {} if document is NOTHING else plain_reply(document)
         return AgencyAnswer(found=True, data=data, as_of=as_of(data, self._manifest.contract.as_of), findings=findings)

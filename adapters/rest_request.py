@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
+from urllib.parse import quote
 
 import msgspec
 
@@ -23,6 +24,9 @@ _OURS: Final = frozenset(
 _IGNORED: Final = frozenset({"accept", "content-type", "authorization"})
 """OpenAPI, Parameter Object: a header parameter of these names is to be ignored."""
 
+_PATH: Final = "/%:@!$&'()*+,;=~"
+"""What stands in a path as it is (RFC 3986, 3.3); the contract may have encoded the rest itself."""
+
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number", order="sorted")
 _DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
 
@@ -36,7 +40,9 @@ class RequestForm:
         self._body = operation.body_form
         self._parameters = {parameter.name: parameter for parameter in operation.parameters}
         # {name} splits a path template into text at even places and names at odd ones.
-        self._path = re.split(r"{([^{}]*)}", base_url.rstrip("/") + operation.path)
+        parts = re.split(r"{([^{}]*)}", operation.path)
+        literal = [part if place % 2 else quote(part, safe=_PATH) for place, part in enumerate(parts)]
+        self._path = [base_url.rstrip("/") + literal[0], *literal[1:]]
         self._query = _of(operation, "query")
         self._cookies = _of(operation, "cookie")
         self._headers = [each for each in _of(operation, "header") if each.name.lower() not in _IGNORED]

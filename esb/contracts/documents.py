@@ -109,8 +109,8 @@ class JsonDocument:
 class XmlDocument:
     """XML by the `xml` objects of an OpenAPI schema."""
 
-    def __init__(self, schema: Schema, *, media_type: str, name: str) -> None:
-        """`name`: of the root where the schema gives none. Raises ContractUnsupported."""
+    def __init__(self, schema: Schema, *, media_type: str, name: str | None) -> None:
+        """`name`: of the root, see `XmlCodec`. Raises ContractUnsupported."""
         self.media_type = media_type
         self.schema = schema
         self._validator = JsonValidator(schema, formats=True)
@@ -182,6 +182,8 @@ class UrlencodedDocument:
 
     def pack(self, value: Any) -> Any:
         """See `DocumentForm`."""
+        if not isinstance(value, Mapping):
+            raise ContractViolation("must be of type object")
         pairs: list[str] = []
         for name, part in value.items():
             parameter = self._parameters.get(name) or JsonParameter(
@@ -226,6 +228,8 @@ class TextDocument:
 
     def pack(self, value: Any) -> Any:
         """See `DocumentForm`."""
+        if not isinstance(value, str):
+            raise ContractViolation("must be of type string")
         return value
 
     def unpack(self, packed: Any) -> bytes:

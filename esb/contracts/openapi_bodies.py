@@ -5,7 +5,7 @@ Called at load by `json_contract`.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from esb.contracts.contract import Contract
 from esb.contracts.documents import (
@@ -28,7 +28,6 @@ from esb.errors import ContractUnsupported
 
 Schema = dict[str, Any]
 
-_ROOT_NAME: Final = "root"
 _JSON, _XML, _FORM, _TEXT, _BINARY = range(5)
 
 
@@ -137,7 +136,7 @@ def _bare(media_type: str) -> str:
     return str(media_type).partition(";")[0].strip().lower()
 
 
-def _name_of(schema: Place) -> str:
+def _name_of(schema: Place) -> str | None:
     """The root's name where the schema gives none: that of the component that is referred to."""
     reference = schema.value.get(REFERENCE) if isinstance(schema.value, dict) else None
-    return str(reference).rpartition("/")[2] if reference else _ROOT_NAME
+    return str(reference).rpartition("/")[2] if reference else None

@@ -28,8 +28,11 @@ STYLES: Final[Mapping[str, tuple[str, ...]]] = {
 """Styles by location; the first is the default (OpenAPI 3.1, Style Values)."""
 
 _JSON_TEXT: Final = msgspec.json.Encoder(decimal_format="number", order="sorted")
-_RESERVED: Final = ":/?[]@!$'()*,;"
-"""What `allowReserved` leaves as it is in a query; `&`, `=`, `+` and `#` would end a value or change it."""
+_RESERVED: Final = ":/?@!$'()*,;"
+"""What `allowReserved` leaves as it is in a query.
+
+`&`, `=`, `+` and `#` would end a value or change it, and `[` and `]` no query may hold (RFC 3986, 3.4).
+"""
 
 _HEADER_TEXT: Final = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 _DOT_SEGMENTS: Final = frozenset({"", ".", ".."})
@@ -86,7 +89,7 @@ class JsonParameter:
         elif self.style == "deepObject" and isinstance(value, Mapping):
             for key, part in value.items():
                 for item in part if isinstance(part, list) else (part,):
-                    yield f"{name}[{quote(key, safe='')}]={self._quoted(item)}"
+                    yield f"{name}%5B{quote(key, safe='')}%5D={self._quoted(item)}"
         elif isinstance(value, Mapping) and self.explode:
             yield from self._pieces(value)
         elif isinstance(value, list) and self.explode:

@@ -44,11 +44,15 @@ Schema = Mapping[str, Any]
 class XmlCodec:
     """One document. Safe for concurrent use."""
 
-    def __init__(self, schema: Schema, *, name: str) -> None:
-        """`name`: of the root element, where the schema's own `xml` object gives none. Raises ContractUnsupported."""
+    def __init__(self, schema: Schema, *, name: str | None) -> None:
+        """`name`: of the root element, where the schema's own `xml` object gives none.
+
+        Without either OpenAPI names no root: any is read, and `root` is written. Raises ContractUnsupported.
+        """
         compiler = _Compiler(schema.get("$defs", {}))
         own = compiler.notes(schema)
-        self._root = _qualified(own, own.get("name") or name)
+        self._named = bool(own.get("name") or name)
+        self._root = _qualified(own, own.get("name") or name or "root")
         self._prefixes: Any = compiler.prefixes(schema)  # the stubs forget the default namespace
         self._codec = compiler.codec(schema)
 
@@ -67,7 +71,7 @@ class XmlCodec:
             root = parse(content)
         except XmlRefused as error:
             raise ContractViolation(error.reason) from error
-        if root.tag != self._root:
+        if self._named and root.tag != self._root:
             raise ContractViolation(f"is another element than {local(self._root)}")
         return self._codec.read(root)
 

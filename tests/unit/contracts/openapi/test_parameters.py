@@ -57,7 +57,7 @@ def test_a_path_is_written_and_read_as_the_specification_shows(
         ("form", False, RGB, "color=R,100,G,200,B,150"),
         ("spaceDelimited", False, COLOURS, "color=blue%20black%20brown"),
         ("pipeDelimited", False, COLOURS, "color=blue%7Cblack%7Cbrown"),
-        ("deepObject", True, RGB, "color[R]=100&color[G]=200&color[B]=150"),
+        ("deepObject", True, RGB, "color%5BR%5D=100&color%5BG%5D=200&color%5BB%5D=150"),
     ],
 )
 def test_a_query_is_written_and_read_as_the_specification_shows(
