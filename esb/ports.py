@@ -784,7 +784,10 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
 
     def admits(self, caller: str, rayon: object) -> bool:
         """Whether a question of this caller about this rayon may come here."""
-        return not (self.callers or self.rayons) or caller in self.callers or rayon in self.rayons
+        if not (self.callers or self.rayons) or caller in self.callers:
+            return True
+        # The question has not been validated yet: a rayon may be anything.
+        return isinstance(rayon, str) and rayon in self.rayons
 
     def terms(self) -> tuple[object, ...]:
         """All of it but the catalogue, as plain values."""

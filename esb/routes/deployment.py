@@ -274,7 +274,6 @@ OPERATORS = Field(
     name="operators",
     kind=Kind.TABLE,
     key_pattern=r"[A-Za-z_][A-Za-z0-9_.-]*",
-    inline=True,
     fields=OPERATOR_FIELDS,
     description=Text(az="operatorlar, sistemə giriş adı ilə", en="operators, by their login name on the machine"),
 )
