@@ -11,8 +11,6 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 
-from aiohttp import web
-
 from esb.codec import known_message_id
 from esb.errors import (
     DoorFailed,
@@ -26,8 +24,9 @@ from esb.errors import (
 )
 from esb.inbound import http_agencies as agencies
 from esb.inbound import http_headers as headers_of
-from esb.inbound.http_connection import HEADER_TIMEOUT_S, Server, credentials_of, read_body
+from esb.inbound.http_connection import HEADER_TIMEOUT_S, Server, read_body
 from esb.inbound.http_inbox import Inbox
+from esb.inbound.http_message import Request, Response, credentials_of
 from esb.inbound.http_pages import Health, Pages
 from esb.late_answers import LateAnswers
 from esb.ports import Answer, Arrival, Channel, Clock, Credentials, Door, Journal
@@ -42,7 +41,7 @@ BACKLOG = 1024
 _TLS_SHUTDOWN_S = 5.0
 _LAST_WORDS_S = 0.5
 
-Endpoint = Callable[[web.BaseRequest, str, str], Awaitable[web.Response]]
+Endpoint = Callable[[Request, str, str], Awaitable[Response]]
 """Takes the request, the variable part of its path, and its query."""
 
 _LAST_RESORT = (
@@ -136,7 +135,6 @@ class HttpDoor:
         # Not the server's own shutdown first: that stops reading, and a body still on its way would never arrive.
         await self._drain(grace_s)
         unanswered = self._in_flight
-        self._server.pre_shutdown()
         await self._server.shutdown(_LAST_WORDS_S)
         _log.info(HTTP_CLOSED, unanswered=unanswered)
 
@@ -149,7 +147,7 @@ class HttpDoor:
         except TimeoutError:
             return
 
-    async def _serve(self, request: web.BaseRequest) -> web.Response:
+    async def _serve(self, request: Request) -> Response:
         self._in_flight += 1
         try:
             response = await self._answer(request)
@@ -158,10 +156,10 @@ class HttpDoor:
             if not self._in_flight:
                 self._idle.set()
         if self._closing.is_set():
-            response.force_close()
+            response.close = True
         return response
 
-    async def _answer(self, request: web.BaseRequest) -> web.Response:
+    async def _answer(self, request: Request) -> Response:
         try:
             path, _, query = request.raw_path.partition("?")
             endpoint, argument = self._find(request.method, path)
@@ -193,7 +191,7 @@ class HttpDoor:
             raise RouteUnknown("no such page")
         return page, ""
 
-    async def _ask(self, request: web.BaseRequest, route: str, query: str) -> web.Response:
+    async def _ask(self, request: Request, route: str, query: str) -> Response:
         headers = request.headers
         if query:
             raise RequestInvalid("this call has no query parameters", path="/query", rule=Rule.QUERY, limit="-")
@@ -217,14 +215,14 @@ class HttpDoor:
         )
         return _response(await self._door.ask(arrival), trace, preferences)
 
-    async def _message(self, request: web.BaseRequest, text: str, _query: str) -> web.Response:
+    async def _message(self, request: Request, text: str, _query: str) -> Response:
         headers_of.require_json_accepted(request.headers.get("Accept"))
         preferences = _preferences(request)
         caller = await self._door.identify(credentials_of(request))
         answer = await self._door.message(caller, known_message_id(text), wait_s=preferences.wait_s or 0)
         return _response(answer, tracing.enter(request.headers.get("traceparent")).header, preferences)
 
-    async def _refusal(self, request: web.BaseRequest, error: Exception) -> web.Response:
+    async def _refusal(self, request: Request, error: Exception) -> Response:
         trace = tracing.enter(request.headers.get("traceparent")).header
         arrival = Arrival(
             route=_route_named(request),
@@ -243,7 +241,7 @@ class HttpDoor:
             response.headers["Allow"] = ", ".join(error.allowed)
         return response
 
-    def _malformed(self, status: int) -> web.Response:
+    def _malformed(self, status: int) -> Response:
         arrival = Arrival(
             route="",
             body=b"",
@@ -258,12 +256,12 @@ class HttpDoor:
         # boundary: reached when even refusing fails, for instance for want of the bus's own key.
         except Exception as failure:
             _log.error(HTTP_FAILED, error=type(failure).__name__, exc_info=True)
-            return web.Response(status=500, body=_LAST_RESORT, headers={"Content-Type": headers_of.JSON})
+            return Response(status=500, body=_LAST_RESORT, headers={"Content-Type": headers_of.JSON})
 
 
 def _response(
     answer: Answer, trace: str | None, preferences: headers_of.Preferences = headers_of.NO_PREFERENCES
-) -> web.Response:
+) -> Response:
     headers = {
         "Content-Type": headers_of.JSON,
         "Cache-Control": "no-store",
@@ -284,31 +282,31 @@ def _response(
         headers["Preference-Applied"] = preferences.applied
     if answer.http_status == _UNAUTHORISED:
         headers["WWW-Authenticate"] = 'Bearer realm="esb"'
-    return web.Response(status=answer.http_status, body=answer.body, headers=headers)
+    return Response(status=answer.http_status, body=answer.body, headers=headers)
 
 
 _ACCEPTED = 202
 _UNAUTHORISED = 401
 
 
-def _preferences(request: web.BaseRequest) -> headers_of.Preferences:
+def _preferences(request: Request) -> headers_of.Preferences:
     if "Prefer" not in request.headers:
         return headers_of.NO_PREFERENCES
     return headers_of.read_preferences(", ".join(request.headers.getall("Prefer")))
 
 
-def _message_id(request: web.BaseRequest) -> str | None:
-    return headers_of.read_id(headers_of.read_single("Message-Id", request.headers.getall("Message-Id", ())))
+def _message_id(request: Request) -> str | None:
+    return headers_of.read_id(headers_of.read_single("Message-Id", request.headers.getall("Message-Id")))
 
 
-def _usable_id(request: web.BaseRequest) -> str | None:
+def _usable_id(request: Request) -> str | None:
     try:
         return _message_id(request)
     except RequestInvalid:
         return None
 
 
-def _route_named(request: web.BaseRequest) -> str:
+def _route_named(request: Request) -> str:
     path = request.raw_path.partition("?")[0]
     return (path.startswith("/v1/routes/") and headers_of.name_in_path(path.removeprefix("/v1/routes/"))) or ""
 

@@ -6,10 +6,9 @@ the bus's usual refusal.
 
 from __future__ import annotations
 
-from aiohttp import web
-
 from esb.errors import PusherUnproven, RequestInvalid, Rule
-from esb.inbound.http_connection import certificate_of, read_body
+from esb.inbound.http_connection import read_body
+from esb.inbound.http_message import Request, Response, certificate_of
 from esb.late_answers import LateAnswers
 from esb.ports import Clock, Push, RawAnswer
 
@@ -24,7 +23,7 @@ class AgencyAnswers:
         self._clock = clock
         self._max_body_bytes = max_body_bytes
 
-    async def bring(self, request: web.BaseRequest, agency: str, query: str) -> web.Response:
+    async def bring(self, request: Request, agency: str, query: str) -> Response:
         """One answer. Raises PusherUnproven, Saturated, RequestTooLarge, JournalUnavailable."""
         if query:
             raise RequestInvalid("this call has no query parameters", path="/query", rule=Rule.QUERY, limit="-")
@@ -39,7 +38,7 @@ class AgencyAnswers:
         return _response(await self._answers.take(push))
 
 
-def _single(request: web.BaseRequest) -> dict[str, str]:
+def _single(request: Request) -> dict[str, str]:
     """Header names in lower case. Raises PusherUnproven: of two of a name, which would be the signed one."""
     headers: dict[str, str] = {}
     for name, value in request.headers.items():
@@ -50,6 +49,6 @@ def _single(request: web.BaseRequest) -> dict[str, str]:
     return headers
 
 
-def _response(answer: RawAnswer) -> web.Response:
+def _response(answer: RawAnswer) -> Response:
     headers = {"Cache-Control": "no-store", **answer.headers, "Server": "esb"}
-    return web.Response(status=answer.http_status, body=answer.body, headers=headers)
+    return Response(status=answer.http_status, body=answer.body, headers=headers)

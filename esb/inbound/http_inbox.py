@@ -10,12 +10,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
-from aiohttp import web
 
 from esb.codec import encode_json, known_message_id
 from esb.errors import Throttled
 from esb.inbound import http_headers as headers_of
-from esb.inbound.http_connection import credentials_of
+from esb.inbound.http_message import Request, Response, credentials_of
 from esb.model import CallerName, MessageId
 from esb.ports import Door, InboxReply, Journal
 
@@ -77,7 +76,7 @@ class Inbox:
         self._redeliver_after_s = redeliver_after_s
         self._waiting: Counter[CallerName] = Counter()
 
-    async def replies(self, request: web.BaseRequest, _argument: str, query: str) -> web.Response:
+    async def replies(self, request: Request, _argument: str, query: str) -> Response:
         """`GET /v1/replies?wait=N&max=M`: up to M replies, at once or as soon as there are any, within N seconds."""
         headers_of.require_json_accepted(request.headers.get("Accept"))
         wanted = headers_of.read_query(query, bounds=_BOUNDS)
@@ -97,7 +96,7 @@ class Inbox:
         )
         return signed_json(WaitingReplies(replies=replies), self._sign)
 
-    async def acknowledge(self, request: web.BaseRequest, text: str, _query: str) -> web.Response:
+    async def acknowledge(self, request: Request, text: str, _query: str) -> Response:
         """`POST /v1/replies/{id}/ack`: the caller has this reply; it never comes again. Repeating is harmless."""
         headers_of.require_json_accepted(request.headers.get("Accept"))
         caller = await self._door.identify(credentials_of(request))
@@ -105,14 +104,12 @@ class Inbox:
         acknowledged = await self._journal.acknowledge(caller, message_id)
         return signed_json(Acknowledgement(message_id=message_id, acknowledged=acknowledged), self._sign)
 
-    async def _wait(
-        self, request: web.BaseRequest, caller: CallerName, *, wait_s: float, limit: int
-    ) -> Sequence[InboxReply]:
+    async def _wait(self, request: Request, caller: CallerName, *, wait_s: float, limit: int) -> Sequence[InboxReply]:
         clock = asyncio.get_running_loop().time
         give_up_at = clock() + wait_s
         pause_s = _FIRST_LOOK_AGAIN_S
         # What is handed to a caller that has hung up would stay hidden from it until redelivery.
-        while request.transport is not None:
+        while request.peer.is_connected:
             entries = await self._journal.inbox(caller, limit=limit, redeliver_after_s=self._redeliver_after_s)
             left_s = give_up_at - clock()
             if entries or left_s <= 0 or self._closing.is_set():
@@ -129,7 +126,7 @@ class Inbox:
             return
 
 
-def signed_json(value: object, sign: Callable[[bytes], str]) -> web.Response:
+def signed_json(value: object, sign: Callable[[bytes], str]) -> Response:
     """A 200 with this value as JSON, and the detached JWS over exactly these bytes."""
     body = encode_json(value)
     headers = {
@@ -138,4 +135,4 @@ def signed_json(value: object, sign: Callable[[bytes], str]) -> web.Response:
         "ESB-Signature": sign(body),
         "Server": "esb",
     }
-    return web.Response(body=body, headers=headers)
+    return Response(body=body, headers=headers)

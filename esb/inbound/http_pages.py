@@ -11,14 +11,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 import msgspec
-from aiohttp import web
 
 from esb.codec import encode_json
 from esb.errors import RouteUnknown, SettingInvalid
 from esb.inbound import docs, openapi
 from esb.inbound import http_headers as headers_of
-from esb.inbound.http_connection import credentials_of
 from esb.inbound.http_inbox import signed_json
+from esb.inbound.http_message import Request, Response, credentials_of
 from esb.model import CallerName, RouteId
 from esb.ports import Credentials, Door
 from esb.routes.table import Route, RouteTable
@@ -35,7 +34,7 @@ HEALTH_FRESH_S = 1.0
 
 _KNOWN_DESCRIPTIONS = 64
 
-Page = Callable[[web.BaseRequest, str, str], Awaitable[web.Response]]
+Page = Callable[[Request, str, str], Awaitable[Response]]
 
 
 class Pages:
@@ -75,14 +74,14 @@ class Pages:
             "/metrics": self._numbers,
         }
 
-    async def routes(self, request: web.BaseRequest, _argument: str, query: str) -> web.Response:
+    async def routes(self, request: Request, _argument: str, query: str) -> Response:
         """`GET /v1/routes`: what this caller may ask."""
         headers_of.require_json_accepted(request.headers.get("Accept"))
         headers_of.read_query(query, bounds={})
         caller = await self._door.identify(credentials_of(request))
         return signed_json({"routes": [openapi.summary(route) for route in self._open_to(caller)]}, self._sign)
 
-    async def route(self, request: web.BaseRequest, route_id: str, query: str) -> web.Response:
+    async def route(self, request: Request, route_id: str, query: str) -> Response:
         """`GET /v1/routes/{route}`: the same with JSON Schemas and samples. RouteUnknown without a grant, too."""
         headers_of.require_json_accepted(request.headers.get("Accept"))
         headers_of.read_query(query, bounds={})
@@ -93,14 +92,14 @@ class Pages:
             raise RouteUnknown("no such route for this caller")
         return signed_json(openapi.detail(route), self._sign)
 
-    async def _openapi(self, request: web.BaseRequest, _argument: str, _query: str) -> web.Response:
+    async def _openapi(self, request: Request, _argument: str, _query: str) -> Response:
         credentials = credentials_of(request)
         caller = None if credentials == _NOBODY else await self._door.identify(credentials)
         # What one caller may see must not be served to another from a cache in between.
         caching = "public, max-age=60" if caller is None else "private, no-store"
         return _page(self._description(caller), headers_of.JSON, caching, {"Vary": "Authorization"})
 
-    async def _docs(self, _request: web.BaseRequest, _argument: str, _query: str) -> web.Response:
+    async def _docs(self, _request: Request, _argument: str, _query: str) -> Response:
         page = docs.page()
         return _page(
             page.body,
@@ -113,13 +112,13 @@ class Pages:
             },
         )
 
-    async def _keys(self, _request: web.BaseRequest, _argument: str, _query: str) -> web.Response:
+    async def _keys(self, _request: Request, _argument: str, _query: str) -> Response:
         return _page(encode_json(self._jwks()), "application/jwk-set+json", "public, max-age=300")
 
-    async def _live(self, _request: web.BaseRequest, _argument: str, _query: str) -> web.Response:
+    async def _live(self, _request: Request, _argument: str, _query: str) -> Response:
         return _page(b'{"status":"alive"}', headers_of.JSON, "no-store")
 
-    async def _ready(self, request: web.BaseRequest, _argument: str, _query: str) -> web.Response:
+    async def _ready(self, request: Request, _argument: str, _query: str) -> Response:
         dependencies = await self._readiness.look()
         is_ready = all(reason is None for reason in dependencies.values())
         report = {
@@ -130,7 +129,7 @@ class Pages:
         }
         return _page(encode_json(report), headers_of.JSON, "no-store", status=200 if is_ready else 503)
 
-    async def _numbers(self, request: web.BaseRequest, _argument: str, _query: str) -> web.Response:
+    async def _numbers(self, request: Request, _argument: str, _query: str) -> Response:
         if not self._is_trusted(request):
             raise RouteUnknown("no such page")
         return _page(self._metrics.exposition(), numbers.CONTENT_TYPE, "no-store")
@@ -149,9 +148,9 @@ class Pages:
             known = self._descriptions[key] = encode_json(openapi.document(routes, audience=self._audience))
         return known
 
-    def _is_trusted(self, request: web.BaseRequest) -> bool:
+    def _is_trusted(self, request: Request) -> bool:
         try:
-            peer: IPv4Address | IPv6Address = ip_address(request.remote or "")
+            peer: IPv4Address | IPv6Address = ip_address(request.peer.address)
         except ValueError:
             return False
         if isinstance(peer, IPv6Address) and peer.ipv4_mapped is not None:
@@ -200,9 +199,9 @@ def _state(reason: str | None, *, tell: bool) -> State:
 
 def _page(
     body: bytes, content_type: str, caching: str, more: Mapping[str, str] | None = None, *, status: int = 200
-) -> web.Response:
+) -> Response:
     headers = {"Content-Type": content_type, "Cache-Control": caching, "Server": "esb", **(more or {})}
-    return web.Response(status=status, body=body, headers=headers)
+    return Response(status=status, body=body, headers=headers)
 
 
 def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
