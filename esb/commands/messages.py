@@ -13,7 +13,7 @@ import typer
 from esb import operations
 from esb.commands.shell import JsonFlag, group, masked, print_json, print_rows, run, shell_of, tell
 from esb.model import Status
-from esb.ports import ExchangeFilter, State, StoredExchange
+from esb.ports import ExchangeFilter, State, StoredExchange, Waiting
 
 app = group("messages", "Exchanges: list, show, trace; replay or drop what is parked.")
 
@@ -26,7 +26,7 @@ ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it is journale
 def list_messages(
     context: typer.Context,
     *,
-    state: Annotated[State | None, typer.Option(help="RECEIVED, COMPLETED or PARKED.")] = None,
+    state: Annotated[State | None, typer.Option(help="RECEIVED, AWAITING, COMPLETED or PARKED.")] = None,
     status: Annotated[Status | None, typer.Option(help="The reply's status, as OK or TIMEOUT.")] = None,
     route: Annotated[str | None, typer.Option(help="Only this route.")] = None,
     caller: Annotated[str | None, typer.Option(help="Only this caller.")] = None,
@@ -165,11 +165,19 @@ def _details(stored: StoredExchange, contents: Sequence[dict[str, Any]]) -> dict
         "user": None if request.user is None else masked(request.user, unmask=False),
         "reply_to": request.reply_to,
         "traceparent": request.traceparent,
+        "awaits": None if stored.waiting is None else _awaited(stored.waiting),
         "lease": None if stored.lease_owner is None else f"{stored.lease_owner} until {stored.lease_until}",
         "completed_at": None if stored.completed_at is None else stored.completed_at.astimezone().isoformat(),
         "faults": _faults(stored),
         "sources": [_source(source) for content in contents for source in content.get("sources", ())],
     }
+
+
+def _awaited(waiting: Waiting) -> str:
+    """Whose answer, under which key, since and until when, and when it is looked for next."""
+    since, until, look = (at.astimezone().isoformat() for at in (waiting.since, waiting.until, waiting.look_at))
+    key = masked(waiting.key, unmask=False)
+    return f"{waiting.agency} {waiting.operation}, {key}, since {since} until {until}, next look {look}"
 
 
 def _faults(stored: StoredExchange) -> list[str]:

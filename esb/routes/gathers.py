@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from esb.model import RouteId
+from esb.ports import LaterOperation
 from esb.routes import envelope
 from esb.routes.calls import Call
 from esb.routes.document import Node
@@ -70,6 +71,12 @@ def compile_gather(
         findings.error(node.line_of("gather"), message)
         return None
     routes = {name: call.route for name, call in members.items()}
+    for name, route in routes.items():
+        if isinstance(route.operation, LaterOperation):
+            message = (
+                f"routes.{route_id}.gather.{name}: {route.id} is answered later, so it can only be asked on its own"
+            )
+            findings.error(node.line_of("gather", name), message)
     schema = envelope.request_schema(demand, title=values["title"].en)
     deadline_s = values["deadline_s"]
     return GatherRoute(

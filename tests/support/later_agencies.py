@@ -140,6 +140,7 @@ endpoint: {{simulated: "http://127.0.0.1:1"}}
 authentication: {authentication}
 lifecycle: live
 breaker: {{failures: 1000, open_s: 1}}
+faults: {{rejected: ["Client.Unknown"]}}
 interaction:
   operations:
 {interaction}
