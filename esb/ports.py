@@ -512,7 +512,9 @@ NO_ORIGIN = Origin()
 class OutgoingCall(msgspec.Struct, frozen=True, kw_only=True):
     """A whole HTTP request to an agency, validated and signed: nothing may change it any more.
 
-    `proof` is what the answer must be bound to (the request's signature value), opaque outside the adapter.
+    `proof` is what the answer must be bound to (the request's signature value), opaque outside the adapter. So are
+    `envelope` and `blocks`, with which the headers of an answer are compared: a message as it was before it was packed,
+    and its header blocks.
     """
 
     method: str
@@ -520,6 +522,8 @@ class OutgoingCall(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str]
     body: bytes
     proof: bytes = b""
+    envelope: bytes = b""
+    blocks: tuple[bytes, ...] = ()
 
 
 class RawAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -545,9 +549,9 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 class ProvenAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The very bytes that the agency's signature covers (or, for an adapter without signatures, the body).
 
-    `headers`: parts of the envelope that are proven as well; `content_type`: of the content, where HTTP said so.
-    `claims` must be journaled with the reply, so that the same answer is never accepted twice; `evidence`, so that
-    it can be shown later.
+    `headers`: parts of the envelope that are proven as well; `attachments`: what came beside it, as `data:` URIs;
+    `content_type`: of the content, where HTTP said so. `claims` must be journaled with the reply, so that the same
+    answer is never accepted twice; `evidence`, so that it can be shown later.
     """
 
     http_status: int
@@ -556,6 +560,7 @@ class ProvenAnswer(msgspec.Struct, frozen=True, kw_only=True):
     claims: tuple[Claim, ...] = ()
     headers: tuple[bytes, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    attachments: dict[str, str] = {}
     content_type: str | None = None
 
 
