@@ -88,13 +88,25 @@ class DraftOperation:
 
 
 def ports(definitions: Definitions) -> Iterator[Port | tuple[str, str, str]]:
-    """Every port; one that cannot be used as its service, its name and the reason."""
-    for service in definitions.nodes["service"].values():
-        for node in service.children(f"{WSDL}port"):
-            try:
-                yield _port(definitions, service, node)
-            except ContractUnsupported as error:
-                yield service.name, node.name, error.reason
+    """Every port; one that cannot be used as its service, its name and the reason.
+
+    A WSDL without any usable port offers its bindings instead: the manifest has the address anyway.
+    """
+    nodes = [
+        (service, port) for service in definitions.nodes["service"].values() for port in service.children(f"{WSDL}port")
+    ]
+    usable = 0
+    for service, node in nodes:
+        try:
+            yield _port(service.name, node, definitions.named("binding", node, "binding"), definitions)
+            usable += 1
+        except ContractUnsupported as error:
+            yield service.name, node.name, error.reason
+    for binding in [] if usable else definitions.nodes["binding"].values():
+        try:
+            yield _port("", binding, binding, definitions)
+        except ContractUnsupported as error:
+            yield "", binding.name, error.reason
 
 
 def operations(definitions: Definitions, port: Port, wrappers: Wrappers) -> list[DraftOperation]:
@@ -158,17 +170,20 @@ class _Operation:
         name = self._abstract.name
         request, reply = self._abstract.child(f"{WSDL}input"), self._abstract.child(f"{WSDL}output")
         if request is None:
-            raise ContractUnsupported(
-                f"{self._abstract.place}: operation {name} has no input: the agency would call and the bus answer"
+            self._definitions.hints.append(
+                f"{self._abstract.place}: operation {name} has no input; it is called with nothing, if at all: "
+                "WSDL means that the agency would call"
             )
         return DraftOperation(
             name=name,
             place=self._node.place,
             soap_action=self._soap_action(),
             style=self._style,
-            input=self._message(request, "input", name),
-            output=self._nothing() if reply is None else self._message(reply, "output", f"{name}Response"),
-            one_way=reply is None,
+            input=self._nothing(name) if request is None else self._message(request, "input", name),
+            output=self._nothing(f"{name}Response")
+            if reply is None
+            else self._message(reply, "output", f"{name}Response"),
+            one_way=reply is None and self._node.child(f"{WSDL}output") is None,
             faults=dict(self._faults()),
             addressing=self._addressing(request, reply),
             mtom=self._demands.mtom,
@@ -200,9 +215,9 @@ class _Operation:
             attachments=tuple(attachments),
         )
 
-    def _nothing(self) -> DraftMessage:
-        """What a one-way operation answers."""
-        body = self._wrappers.spread(self._abstract, f"{self._abstract.name}.nothing", [])
+    def _nothing(self, name: str) -> DraftMessage:
+        """The message of a direction that the port type does not have."""
+        body = self._wrappers.spread(self._abstract, f"nothing.{name}", [])
         return DraftMessage(body=body, spread=True, use="literal", headers=(), attachments=())
 
     def _chosen(self, body: Node | None, parts: Mapping[str, Part], beside: set[str]) -> list[Part]:
@@ -226,7 +241,7 @@ class _Operation:
         if len(parts) == 1 and parts[0].has_element:
             return self._wrappers.element_of(parts[0]), False
         label = str(abstract.element.tag).rpartition("}")[2]
-        return self._wrappers.spread(abstract, f"{self._abstract.name}.{label}", parts), True
+        return self._wrappers.spread(abstract, f"{label}.{self._abstract.name}", parts), True
 
     # --- headers and attachments --------------------------------------------------------------------------
 
@@ -235,21 +250,24 @@ class _Operation:
         for node in _all_soap_inside(concrete, "header"):
             source = self._definitions.named("message", node, "message")
             part = self._header_part(node, source)
-            faults = [
-                self._header_element(
-                    fault, self._header_part(fault, self._definitions.named("message", fault, "message"))
-                )
-                for fault in _all_soap_inside(node, "headerfault")
-            ]
-            yield (
-                part.name if source.element is message.element and part.name in parts else "",
-                DraftHeader(
-                    part=part.name,
-                    element=self._header_element(node, part),
-                    required=node.element.get(f"{WSDL}required") in {"true", "1"},
-                    faults=tuple(faults),
-                ),
+            header = DraftHeader(
+                part=part.name,
+                element=self._header_element(node, part),
+                required=node.element.get(f"{WSDL}required") in {"true", "1"},
+                faults=tuple(self._header_faults(node)),
             )
+            own = source.element is message.element and part.name in parts
+            yield part.name if own else "", header
+
+    def _header_faults(self, header: Node) -> Iterator[Named]:
+        for node in _all_soap_inside(header, "headerfault"):
+            try:
+                part = self._header_part(node, self._definitions.named("message", node, "message"))
+            except ContractUnsupported as error:
+                # No toolkit reads these, so that nobody has noticed.
+                self._definitions.hints.append(error.reason)
+            else:
+                yield self._header_element(node, part)
 
     def _header_part(self, node: Node, message: Node) -> Part:
         name = (node.element.get("part") or "").strip()
@@ -291,7 +309,7 @@ class _Operation:
 
     # --- addressing ---------------------------------------------------------------------------------------
 
-    def _addressing(self, request: Node, reply: Node | None) -> Addressing:
+    def _addressing(self, request: Node | None, reply: Node | None) -> Addressing:
         name, port_type = self._abstract.name, self._port.port_type
         own = demands_of(self._definitions, [self._node]).addressing
         demand = own if own != "none" else self._demands.addressing
@@ -318,8 +336,7 @@ def soap_child(node: Node, name: str) -> Node | None:
     return next((found for prefix in _VERSIONS if (found := node.child(f"{prefix}{name}")) is not None), None)
 
 
-def _port(definitions: Definitions, service: Node, node: Node) -> Port:
-    binding = definitions.named("binding", node, "binding")
+def _port(service: str, node: Node, binding: Node, definitions: Definitions) -> Port:
     soap = soap_child(binding, "binding")
     if soap is None:
         kind = (
@@ -333,7 +350,7 @@ def _port(definitions: Definitions, service: Node, node: Node) -> Port:
         raise ContractUnsupported(f"{soap.place}: the transport {transport} is not HTTP")
     addresses = [child for child in node.element if str(child.tag).endswith("}address")]
     return Port(
-        service=service.name,
+        service=service,
         name=node.name,
         version=_VERSIONS[str(soap.element.tag).removesuffix("binding")],
         style=(soap.element.get("style") or "document").strip(),

@@ -47,29 +47,35 @@ def compile(  # noqa: A001 - read as `wsdl.compile` everywhere
 
 def _joined(bundle: Mapping[str, bytes], definitions: Definitions, wrappers: Wrappers, *, encoded: bool) -> SchemaSet:
     embedded = [Embedded(file=file, tree=tree) for file, tree in definitions.schemas]
-    return join(
-        bundle,
-        definitions.schema_files,
-        [*wrappers.schemas(), *embedded],
-        prepare=literal_form if encoded else None,
-    )
+    try:
+        return join(
+            bundle,
+            definitions.schema_files,
+            [*wrappers.schemas(), *embedded],
+            prepare=literal_form if encoded else None,
+        )
+    except ContractUnsupported as error:
+        # A WSDL that could not be imported may have held the schema.
+        raise ContractUnsupported("; ".join([error.reason, *definitions.missing])) from error
 
 
 def _chosen(definitions: Definitions, service: str | None, port: str | None) -> Port:
     found = list(ports(definitions))
     usable = [each for each in found if isinstance(each, Port)]
+    broken = [each for each in found if not isinstance(each, Port)]
     wanted = [each for each in usable if service in {None, each.service} and port in {None, each.name}]
-    if len(wanted) == 1:
+    # A binding that stands in for ports that cannot be used is taken only when somebody asks for it.
+    if len(wanted) == 1 and (wanted[0].service or not broken or port is not None):
         return wanted[0]
-    named = [each for each in found if not isinstance(each, Port) and service in {None, each[0]} and port == each[1]]
-    if named:
-        raise ContractUnsupported(f"port {named[0][1]} cannot be used: {named[0][2]}")
+    if not found:
+        nothing = f"{definitions.entry} has no service and no binding: nothing can be called"
+        raise ContractUnsupported("; ".join([nothing, *definitions.missing]))
+    for name, reason in ((each[1], each[2]) for each in broken if port == each[1]):
+        raise ContractUnsupported(f"port {name} cannot be used: {reason}")
     names = ", ".join(f"{each.service}/{each.name}" for each in usable) or "none"
-    reasons = "".join(f"; {each[2]}" for each in found if not isinstance(each, Port)) if not usable else ""
-    missing = "".join(f"; {each}" for each in definitions.missing) if not usable else ""
-    raise ContractUnsupported(
-        f"{definitions.entry}: name one service and port; SOAP ports here: {names}{reasons}{missing}"
-    )
+    reasons = [] if any(each.service for each in usable) else dict.fromkeys(each[2] for each in broken)
+    question = f"{definitions.entry}: name one service and port; SOAP ports here: {names}"
+    raise ContractUnsupported("; ".join([question, *reasons]))
 
 
 def _operation(draft: DraftOperation, port: Port, types: EncodedTypes | None) -> WsdlOperation:

@@ -96,7 +96,7 @@ class Definitions:
 
     def _nowhere(self, kind: str, node: Node, label: str, local: str) -> str:
         close = difflib.get_close_matches(local, [name for _, name in self.nodes[kind]], n=1)
-        advice = f"; did you mean {close[0]}?" if close else "".join(f"; {each}" for each in self.missing)
+        advice = "".join(f"; {each}" for each in self.missing) or (f"; did you mean {close[0]}?" if close else "")
         return f"{node.place} names the {kind} {label}, which is declared nowhere{advice}"
 
 

@@ -11,6 +11,7 @@ from lxml import etree
 
 from esb.contracts.components import Reference, references, write_name
 from esb.contracts.gathering import XSD, SchemaDocument
+from esb.contracts.intake import line_of
 from esb.contracts.wellknown import BUILTIN_TYPES, SOAP12_ENCODING, SOAP_ENCODING, XSD_NAMESPACE
 from esb.errors import ContractUnsupported
 from security.xml import Element
@@ -120,5 +121,5 @@ def _item(owner: Element) -> Element:
     sequence = etree.SubElement(owner, XSD + "sequence")
     item = etree.SubElement(sequence, XSD + "element", name="item", minOccurs="0", maxOccurs="unbounded")
     item.set("form", "unqualified")
-    item.sourceline = owner.sourceline
+    item.sourceline = max(line_of(owner), 1)  # type: ignore[assignment]  # the stubs take it for an ellipsis
     return item

@@ -65,6 +65,7 @@ class Wrappers:
     def __init__(self) -> None:
         self._roots: dict[tuple[str, str], Element] = {}
         self._fallbacks: dict[str, str] = {}
+        self._typed: dict[tuple[str, str], str] = {}
         self._count = 0
 
     def schemas(self) -> Iterator[Embedded]:
@@ -83,6 +84,15 @@ class Wrappers:
     def element_with_type(self, part: Part, namespace: str) -> Named:
         """A global element for a part that has a type, named as the part."""
         root = self._root(part.node, namespace)
+        written = str(part.node.element.get("type"))
+        if (namespace, part.name) in self._typed:
+            if self._typed[namespace, part.name] != written:
+                raise ContractUnsupported(
+                    f"{part.node.place}: the header or fault {part.name} has another type here than elsewhere; "
+                    "it needs a name of its own"
+                )
+            return Named(made=_clark(namespace, part.name))
+        self._typed[namespace, part.name] = written
         made = etree.SubElement(root, f"{XSD}element", name=part.name)
         _refer(made, "type", part)
         return Named(made=_clark(namespace, part.name))
@@ -151,7 +161,7 @@ def _refer(element: Element, source: str, part: Part, *, attribute: str | None =
 
 
 def _place(element: Element, node: Node) -> None:
-    element.sourceline = line_of(node.element)  # type: ignore[assignment]  # the stubs take it for an ellipsis
+    element.sourceline = max(line_of(node.element), 1)  # type: ignore[assignment]  # the stubs take it for an ellipsis
 
 
 def _clark(namespace: str, name: str) -> str:

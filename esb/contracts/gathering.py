@@ -111,7 +111,7 @@ class Shelf:
         return tuple(self._by_namespace.get(namespace, ()))
 
     def _named(self, name: str, address: str) -> str | None:
-        wanted = {name.lower(), f"{name}.xsd".lower()} if name else set()
+        wanted = {name.lower(), f"{name}.xsd".lower(), f"{name}.wsdl".lower()} if name else set()
         found = [file for file in self._bundle if posixpath.basename(file).lower() in wanted]
         # Several folders may hold a file of one name; the path that agrees longest from its end is meant.
         return max(
