@@ -116,7 +116,7 @@ class RestOperation:
             # Before the contract is asked: an agency that says "no record" with a null seldom declares it.
             return AgencyAnswer(found=False, data={})
         document, findings = self._read(answer)
-        if says_absent(document, self._absences):
+        if self._absences and says_absent(document, self._absences):
             return AgencyAnswer(found=False, data={}, findings=findings)
         data = {} if document is NOTHING else plain_reply(document)
         return AgencyAnswer(found=True, data=data, as_of=as_of(data, self._manifest.contract.as_of), findings=findings)

@@ -24,6 +24,9 @@ _OURS: Final = frozenset(
 _IGNORED: Final = frozenset({"accept", "content-type", "authorization"})
 """OpenAPI, Parameter Object: a header parameter of these names is to be ignored."""
 
+_CONFINED: Final = frozenset({"path", "header"})
+"""Where one plain text can already do harm; in a query and a cookie it is percent-encoded."""
+
 _PATH: Final = "/%:@!$&'()*+,;=~"
 """What stands in a path as it is (RFC 3986, 3.3); the contract may have encoded the rest itself."""
 
@@ -57,9 +60,10 @@ class RequestForm:
         Raises:
             ContractViolation: valid values that would change the path, or break out of their place.
         """
-        for name, parameter in self._parameters.items():
-            if name in values:
-                parameter.check(values[name])
+        for name, value in values.items():
+            parameter = self._parameters.get(name)
+            if parameter is not None and (parameter.location in _CONFINED or not isinstance(value, str)):
+                parameter.check(value)
         if self._body is None or BODY not in values:
             return _ENCODER.encode(values)
         try:
@@ -79,20 +83,23 @@ class RequestForm:
         for parameter in self._headers:
             if parameter.name in values:
                 headers[parameter.name.lower()] = parameter.header_text(values[parameter.name])
-        cookies = [
-            pair for each in self._cookies if each.name in values for pair in each.cookie_pairs(values[each.name])
-        ]
-        if cookies:
-            headers["cookie"] = "; ".join(cookies)
+        if self._cookies and (cookies := self._cookies_of(values)):
+            headers["cookie"] = cookies
         if traceparent is not None:
             headers["traceparent"] = traceparent
         return OutgoingCall(method=self._method, url=self._url(values), headers=headers, body=body)
+
+    def _cookies_of(self, values: Mapping[str, Any]) -> str:
+        there = [each for each in self._cookies if each.name in values]
+        return "; ".join(pair for each in there for pair in each.cookie_pairs(values[each.name]))
 
     def _url(self, values: Mapping[str, Any]) -> str:
         path = "".join(
             self._parameters[part].path_part(values[part]) if place % 2 else part
             for place, part in enumerate(self._path)
         )
+        if not self._query:
+            return path
         pairs = [pair for each in self._query if each.name in values for pair in each.query_pairs(values[each.name])]
         return f"{path}?{'&'.join(pairs)}" if pairs else path
 

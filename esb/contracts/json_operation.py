@@ -22,6 +22,9 @@ Schema = dict[str, Any]
 
 BODY = "body"
 
+_SEVERAL = 2
+_STATUSES = range(100, 600)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonResponse:
@@ -42,9 +45,11 @@ class JsonResponse:
 
     def form(self, content_type: str | None) -> DocumentForm | None:
         """The form of a document of this type; the preferred one where nothing says or knows the type."""
-        plain = (content_type or "").partition(";")[0].strip().lower()
+        if content_type is None or len(self.forms) < _SEVERAL:
+            return self.forms[0] if self.forms else None
+        plain = content_type.partition(";")[0].strip().lower()
         named = (form for form in self.forms if form.media_type.lower() == plain)
-        return next(named, self.forms[0] if self.forms else None)
+        return next(named, self.forms[0])
 
     def read(self, content: bytes, content_type: str | None, *, lax: bool = False) -> tuple[Any, Findings]:
         """The validated document, None where the contract has none. Raises ContractViolation."""
@@ -79,6 +84,7 @@ class JsonOperation:
         self.parameters = parameters
         self.body_form = body
         self.responses = responses
+        self._by_status = {status: found for status in _STATUSES if (found := _response(responses, status))}
         self.request_schema = whole.schema if whole else _request_schema(parameters, body, required=body_required)
         self.reply_schema = _reply_schema(name, responses)
         self._validate = _validation(whole, parameters, body, required=body_required)
@@ -111,16 +117,21 @@ class JsonOperation:
 
     def response(self, http_status: int) -> JsonResponse:
         """What the contract says about a status. Raises ContractViolation when it says nothing."""
-        for key in (str(http_status), f"{http_status // 100}XX", "default"):
-            if key in self.responses:
-                return self.responses[key]
-        raise ContractViolation(f"HTTP status {http_status} is not in the contract")
+        found = self._by_status.get(http_status)
+        if found is None:
+            raise ContractViolation(f"HTTP status {http_status} is not in the contract")
+        return found
 
     def validate_reply(self, http_status: int, document: Any) -> None:
         """Return when a JSON document fits the contract for that status. `path` of a violation is a JSON pointer."""
         schema = self.response(http_status).schema
         if schema is not None:
             JsonValidator(schema, formats=True).validate(document)
+
+
+def _response(responses: Mapping[str, JsonResponse], status: int) -> JsonResponse | None:
+    keys = (str(status), f"{status // 100}XX", "default")
+    return next((responses[key] for key in keys if key in responses), None)
 
 
 def plain_reply(document: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ refused by `check`, before anything is written.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,22 +61,23 @@ class JsonParameter:
 
     def check(self, value: Any) -> None:
         """Raises ContractViolation for a valid value that would be read as another, or break out of its place."""
-        texts = list(_texts(value)) if not self.as_json else [self._json(value)]
         if self.location == "path" and _is_dots(self.path_part(value)):
             raise self._unfit("cannot stand in a path")
         if self.location == "header" and not _HEADER_TEXT.fullmatch(self.header_text(value)):
             raise self._unfit("cannot stand in a header")
-        if isinstance(value, list | Mapping) and not self.as_json:
-            self._check_parts(value, texts)
+        if isinstance(value, list | dict) and not self.as_json:
+            self._check_parts(value, list(_texts(value)))
 
     def path_part(self, value: Any) -> str:
         """What stands for the parameter in the path."""
+        if self.style == "simple" and isinstance(value, str):
+            return self._quoted(value)
         pieces = self._pieces(value)
         if self.style == "label":
             return "." + ("." if self.explode else ",").join(pieces)
         if self.style != "matrix":
             return ",".join(pieces)
-        if isinstance(value, Mapping) and self.explode:
+        if isinstance(value, dict) and self.explode:
             return "".join(f";{piece}" for piece in pieces)
         if isinstance(value, list) and self.explode:
             return "".join(f";{quote(self.name, safe='')}={piece}" for piece in pieces)
@@ -83,14 +85,16 @@ class JsonParameter:
 
     def query_pairs(self, value: Any) -> Iterator[str]:
         """`name=value` as often as the style says it, percent-encoded."""
-        name = quote(self.name, safe="")
-        if self.as_json:
+        name = _quoted_name(self.name)
+        if isinstance(value, str | int | Decimal) and not self.as_json:
+            yield f"{name}={self._quoted(value)}"
+        elif self.as_json:
             yield f"{name}={quote(self._json(value), safe='')}"
-        elif self.style == "deepObject" and isinstance(value, Mapping):
+        elif self.style == "deepObject" and isinstance(value, dict):
             for key, part in value.items():
                 for item in part if isinstance(part, list) else (part,):
                     yield f"{name}%5B{quote(key, safe='')}%5D={self._quoted(item)}"
-        elif isinstance(value, Mapping) and self.explode:
+        elif isinstance(value, dict) and self.explode:
             yield from self._pieces(value)
         elif isinstance(value, list) and self.explode:
             yield from (f"{name}={piece}" for piece in self._pieces(value))
@@ -121,9 +125,9 @@ class JsonParameter:
         return text if text.isascii() else "".join(c if c.isascii() else _escaped(c) for c in text)
 
     def _check_parts(self, value: Any, texts: Sequence[str]) -> None:
-        parts = value.values() if isinstance(value, Mapping) else value
+        parts = value.values() if isinstance(value, dict) else value
         deep = self.style == "deepObject"
-        if any(isinstance(part, Mapping) or (isinstance(part, list) and not deep) for part in parts):
+        if any(isinstance(part, dict) or (isinstance(part, list) and not deep) for part in parts):
             raise self._unfit("nests deeper than a parameter can say")
         if not texts and self.location != "query":
             raise self._unfit("is empty, which cannot be written here")
@@ -223,8 +227,15 @@ def raw_pairs(text: str, separator: str = "&") -> list[tuple[str, str]]:
     return [pair.strip().partition("=")[::2] for pair in text.split(separator) if pair.strip()]
 
 
+@functools.lru_cache(maxsize=1024)
+def _quoted_name(name: str) -> str:
+    return quote(name, safe="")
+
+
 def written(value: Any) -> str:
     """A scalar as text; numbers exactly, without exponent."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if value is None:
@@ -272,7 +283,7 @@ def _kind(schema: Mapping[str, Any]) -> str:
 
 
 def _flat(value: Any, *, explode: bool, quoted: Callable[[Any], str]) -> Iterator[str]:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         for name, part in value.items():
             if explode:
                 yield f"{quoted(name)}={quoted(part)}"
@@ -286,7 +297,7 @@ def _flat(value: Any, *, explode: bool, quoted: Callable[[Any], str]) -> Iterato
 
 
 def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         for name, part in value.items():
             yield name
             yield from _texts(part)
