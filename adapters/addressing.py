@@ -23,19 +23,23 @@ class AddressingHeaders:
 
     namespaces: Final = frozenset({WSA})
 
-    def __init__(self, *, action: str, signed: bool) -> None:
-        """`action`: of the operation's request."""
+    def __init__(self, *, action: str, signed: bool, answered: bool = True) -> None:
+        """`action`: of the operation's request. `answered`: False for one after which nothing comes back."""
         self.signed = signed
+        self._answered = answered
         self._action = _block("Action", action)
         self._reply_to = f'<wsa:ReplyTo xmlns:wsa="{WSA}"><wsa:Address>{ANONYMOUS}</wsa:Address></wsa:ReplyTo>'.encode()
 
     def write(self, occasion: Occasion) -> Sequence[bytes]:
         """MessageID, To, Action and ReplyTo (this connection)."""
         message_id = _block("MessageID", f"urn:uuid:{uuid.uuid4()}")
-        return message_id, _block("To", occasion.url), self._action, self._reply_to
+        addressed = message_id, _block("To", occasion.url), self._action
+        return (*addressed, self._reply_to) if self._answered else addressed
 
     def check(self, sent: Sequence[Element], got: Sequence[Element], envelope: bytes) -> None:  # noqa: ARG002 - the dialect's form
         """The reply must relate to the request (WS-Addressing 1.0 core, section 3.4)."""
+        if not self._answered:
+            return
         asked = next((block.text for block in sent if block.tag == _MESSAGE_ID), None)
         related = [
             (block.text or "").strip()

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adapters import bridge, later, wsdl
+from adapters import bridge, later, soap_compilation, soap_proof, wsdl
 from adapters.agency_keys import AgencyKeys
 from adapters.bridge import BridgeProof
 from adapters.endpoint import Endpoint, overrides_of_nobody, resolve
@@ -24,11 +24,9 @@ from adapters.registration.inventory import AgencyInventory, Installed
 from adapters.rest import RestOperation
 from adapters.rest_contract import compile_operations
 from adapters.secrets import AgencySecrets
-from adapters.soap import SoapOperation
+from adapters.soap_compilation import SoapParts
 from adapters.transport import Transport
-from adapters.wsdl import WsdlOperation
 from esb.contracts import catalogue
-from esb.contracts.contract import Contract
 from esb.contracts.json_operation import JsonOperation
 from esb.errors import ConfigurationError, RoutesInvalid, SettingInvalid
 from esb.journal import registrations
@@ -37,6 +35,7 @@ from esb.model import AgencyCode, Finding, Severity, Text
 from esb.ports import AgencyOperation, FieldShape, Reach
 from esb.routes.fields import nearest
 from esb.settings import Settings
+from security.errors import KeyUnavailable
 from security.keys import Algorithm, SigningKey
 from security.wsse import SoapVersion, WsseSigner, WsseVerifier
 
@@ -195,12 +194,13 @@ class _Loader:
         if installed.unusable:
             endpoint = dataclasses.replace(endpoint, unusable=installed.unusable)
         self._check_proof(manifest)
-        compiled = self._soap if manifest.kind is Kind.SOAP else self._rest
         try:
             if manifest.bridge is not None:
                 operations = self._bridged(manifest, endpoint, manifest.bridge, secrets)
+            elif manifest.kind is Kind.SOAP:
+                operations = self._soap(manifest, endpoint, secrets)
             else:
-                operations = compiled(manifest, endpoint)
+                operations = self._rest(manifest, endpoint)
             if manifest.interaction is not None:
                 operations |= self._answered_later(manifest, endpoint, manifest.interaction, operations)
         except ConfigurationError as error:
@@ -227,22 +227,14 @@ class _Loader:
         made = later.answered_later(spoken, terms, parts)
         return {name: Compiled(operation=one.operation, shape=one.shape) for name, one in made.items()}
 
-    def _soap(self, manifest: Manifest, endpoint: Endpoint) -> dict[str, Compiled]:
-        where = manifest.contract
-        compiled = wsdl.compile(self._bundle(manifest), where.file, service=where.service, port=where.port)
-        return {
-            name: Compiled(
-                operation=SoapOperation(
-                    endpoint=endpoint,
-                    operation=operation,
-                    contract=compiled.contract,
-                    signer=self._wsse_signer(manifest, SoapVersion(operation.soap_version)),
-                    verifier=self._wsse_verifier(manifest, SoapVersion(operation.soap_version)),
-                ),
-                shape=_soap_shape(compiled.contract, operation),
-            )
-            for name, operation in compiled.operations.items()
-        }
+    def _soap(self, manifest: Manifest, endpoint: Endpoint, secrets: AgencySecrets) -> dict[str, Compiled]:
+        where, bundle = manifest.contract, self._bundle(manifest)
+        compiled = wsdl.compile(bundle, where.file, service=where.service, port=where.port)
+        parts = SoapParts(
+            manifest=manifest, endpoint=endpoint, wsdl=compiled, bundle=bundle, keys=self._keys, secrets=secrets
+        )
+        made = soap_compilation.compile_operations(parts)
+        return {name: Compiled(operation=operation, shape=shape) for name, (operation, shape) in made.items()}
 
     def _rest(self, manifest: Manifest, endpoint: Endpoint) -> dict[str, Compiled]:
         proof = proof_of(manifest, self._keys)
@@ -272,18 +264,14 @@ class _Loader:
         }
 
     def _wsse_signer(self, manifest: Manifest, version: SoapVersion) -> WsseSigner | None:
-        key = self._signing_key(manifest)
-        return WsseSigner(key, version, ttl_s=manifest.signature.ttl_s) if key and key.certificate else None
+        try:
+            secrets = AgencySecrets(Path(self._settings.home), manifest.agency)
+            return soap_proof.signer_of(manifest, self._keys, secrets, version)
+        except KeyUnavailable:
+            return None  # `_check_proof` says it
 
     def _wsse_verifier(self, manifest: Manifest, version: SoapVersion) -> WsseVerifier:
-        terms = manifest.signature
-        return WsseVerifier(
-            self._keys.anchors_of(manifest.agency),
-            version,
-            clock_skew_s=terms.clock_skew_s,
-            max_age_s=terms.max_age_s,
-            require_confirmation=terms.confirmation,
-        )
+        return soap_proof.verifier_of(manifest, self._keys, version)
 
     def _signing_key(self, manifest: Manifest) -> SigningKey | None:
         return self._keys.signing.get(Algorithm(manifest.signature.algorithm))
@@ -297,6 +285,10 @@ class _Loader:
 
     def _check_proof(self, manifest: Manifest) -> None:
         """Say what will make every call to the agency fail, or leaves it unproven."""
+        if manifest.kind is Kind.SOAP:
+            for warning in soap_proof.warnings(manifest, self._keys, Path(self._settings.home)):
+                self._say(manifest, warning)
+            return
         if manifest.authentication is Authentication.NONE:
             self._say(manifest, "neither requests nor replies are signed")
             return
@@ -315,15 +307,6 @@ class _Loader:
 
     def _say(self, manifest: Manifest, message: str, severity: Severity = Severity.WARNING) -> None:
         self.findings.append(Finding(file=manifest.file, line=0, message=message, severity=severity))
-
-
-def _soap_shape(contract: Contract, operation: WsdlOperation) -> FieldShape:
-    return FieldShape(
-        request_schema=contract.json_schema(operation.input, request=True),
-        reply_schema=contract.json_schema(operation.output),
-        request_sample=contract.sample(operation.input),
-        reply_sample=contract.sample(operation.output),
-    )
 
 
 def _rest_shape(operation: JsonOperation) -> FieldShape:

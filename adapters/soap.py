@@ -1,39 +1,67 @@
-"""One operation of a SOAP agency: document, signed envelope, proof and plain values.
+"""One operation of a SOAP agency: document, proven envelope, proof of the reply and plain values.
 
-Made by the registry; called by the pipeline in the order of `esb.ports.AgencyOperation`. All that can be decided at
-load is: contract, headers, destination. Never reads a byte of a reply that the agency's signature does not cover,
-unless the manifest says that the agency does not sign.
+Made by `adapters/soap_compilation.py`; called by the pipeline in the order of `esb.ports.AgencyOperation`. All that can
+be decided at load is: contract, headers, destination. Never reads a byte of a reply that the agency's signature does
+not cover, unless the manifest says that the agency does not sign.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NoReturn
+from typing import Any, Final, NoReturn
 
+from adapters import attachments
+from adapters import contract_headers as headers_of
+from adapters.attachments import Packing
+from adapters.contract_headers import ReplyHeaders, RequestHeaders
 from adapters.endpoint import Endpoint
-from adapters.manifest import Authentication, Meaning
+from adapters.inner_signature import InnerSignature
 from adapters.moment import as_of
-from adapters.soap_fault import SoapFault, looks_like_fault, read_fault
+from adapters.multipart import Part, is_multipart
+from adapters.soap_body import ONE_ELEMENT, BodyForm, body_of
+from adapters.soap_envelope import Opened, RequestParts, divided, http_headers, open_unsigned, plain_envelope
+from adapters.soap_fault import looks_like_fault, read_fault
+from adapters.soap_headers import AnswerRefused, Occasion, SoapHeaders, Written
+from adapters.soap_meaning import Meanings
+from adapters.soap_proof import believes, secures, signs
 from adapters.wsdl import WsdlOperation
 from esb.contracts.contract import Contract
-from esb.errors import (
-    AgencyFault,
-    AgencyRejected,
-    ContractUnsupported,
-    ContractViolation,
-    ReplyInvalid,
-    ReplyUnproven,
-    RequestUnencodable,
-)
+from esb.errors import AgencyFault, ContractViolation, ReplyInvalid, ReplyUnproven, RequestUnencodable
 from esb.model import AgencyCode, JsonObject
-from esb.ports import NO_ORIGIN, AgencyAnswer, Claim, Origin, OutgoingCall, ProvenAnswer, RawAnswer
+from esb.ports import NO_ORIGIN, AgencyAnswer, Claim, Evidence, Origin, OutgoingCall, ProvenAnswer, RawAnswer
 from security import xml
 from security.errors import KeyUnavailable, SecurityError, XmlRefused
-from security.wsse import SoapVersion, WsseSigner, WsseVerifier
+from security.wsse import SoapVersion, VerifiedBody, WsseSigner, WsseVerifier
+
+_UNDATED_CLAIM: Final = timedelta(days=3650)
+"""A reply without time never goes stale, so that its signature is remembered for as long as exchanges are."""
+
+_TAKEN: Final = frozenset({200, 202, 204})
+"""What a server says to a one-way message that it took (WS-I Basic Profile 1.1, R1124)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """What an operation's messages are beside the element of the contract; made at load.
+
+    `missing`: why requests cannot be secured on this machine.
+    """
+
+    body: BodyForm = ONE_ELEMENT
+    headers: SoapHeaders | None = None
+    request_headers: RequestHeaders | None = None
+    reply_headers: ReplyHeaders | None = None
+    packing: Packing | None = None
+    inner: InnerSignature | None = None
+    missing: str = ""
+
+
+PLAIN_ENVELOPE: Final = Envelope()
 
 
 class SoapOperation:
-    """Implements `esb.ports.AgencyOperation` over SOAP 1.1 or 1.2, document/literal."""
+    """Implements `esb.ports.AgencyOperation` over SOAP 1.1 or 1.2."""
 
     def __init__(
         self,
@@ -43,22 +71,30 @@ class SoapOperation:
         contract: Contract,
         signer: WsseSigner | None,
         verifier: WsseVerifier,
+        envelope: Envelope = PLAIN_ENVELOPE,
     ) -> None:
         """`signer` None on a machine without keys: the operation loads and lints, and fails closed when called."""
-        _refuse_unspoken(operation)
         manifest = endpoint.manifest
         self._endpoint = endpoint
         self._manifest = manifest
         self._agency = manifest.agency
         self._name = operation.name
         self._version = SoapVersion(operation.soap_version)
-        self._headers = _headers(self._version, operation.soap_action)
+        self._headers = http_headers(self._version, operation.soap_action)
         self._destination = endpoint.destination(operation.name)
         self._encoder = contract.encoder(operation.input)
         self._decoder = contract.decoder(operation.output)
-        self._signs = manifest.authentication is not Authentication.NONE
+        self._one_way = operation.one_way
+        self._secures = secures(manifest)
+        self._signs = signs(manifest)
+        self._believes = believes(manifest)
+        self._has_parts = envelope.request_headers is not None or envelope.packing is not None
+        self._is_plain = envelope == Envelope(missing=envelope.missing)
         self._signer = signer
         self._verifier = verifier
+        self._envelope = envelope
+        self._reply_blocks = envelope.headers or SoapHeaders(self._version, (), sign_read=False)
+        self._meanings = Meanings(manifest, operation.name)
         self._as_of = manifest.contract.as_of
         self._claim_life = timedelta(seconds=manifest.signature.max_age_s + manifest.signature.clock_skew_s)
 
@@ -73,8 +109,10 @@ class SoapOperation:
         return self._name
 
     def encode(self, values: JsonObject) -> bytes:
-        """The canonical, validated child of the Body."""
+        """The canonical, validated child of the Body; with headers and attachments, where the operation has them."""
         try:
+            if self._has_parts:
+                return self._encoded_parts(values)
             return self._encoder.encode(values)
         except ContractViolation as error:
             raise RequestUnencodable(
@@ -85,16 +123,19 @@ class SoapOperation:
         self,
         document: bytes,
         *,
-        message_id: str,  # noqa: ARG002 - the contract has no place for it
+        message_id: str,
         traceparent: str | None,
         now: datetime,
-        origin: Origin = NO_ORIGIN,  # noqa: ARG002 - nor for this
+        origin: Origin = NO_ORIGIN,
     ) -> OutgoingCall:
-        """The signed envelope. Raises KeyUnavailable; AgencyPaused when the agency must not be called now."""
+        """The secured envelope. Raises KeyUnavailable; AgencyPaused when the agency must not be called now."""
         self._endpoint.refuse_when_paused(now)
-        envelope, proof = self._sealed(document, now)
         headers = self._headers if traceparent is None else {**self._headers, "traceparent": traceparent}
-        return OutgoingCall(method="POST", url=self._endpoint.url, headers=headers, body=envelope, proof=proof)
+        if self._is_plain:
+            envelope, proof = self._sealed(document, _NO_BLOCKS, now)
+            return OutgoingCall(method="POST", url=self._endpoint.url, headers=headers, body=envelope, proof=proof)
+        occasion = Occasion(message_id=message_id, origin=origin, url=self._endpoint.url, now=now)
+        return self._call(divided(document), occasion, headers)
 
     async def send(self, call: OutgoingCall, *, timeout_s: float) -> RawAnswer:
         """One attempt, no retry; see the port."""
@@ -108,50 +149,184 @@ class SoapOperation:
             ReplyInvalid: not SOAP at all.
             AgencyFault: a 5xx that never came near the agency's application; it carries nothing to prove.
         """
-        if not self._signs:
-            return ProvenAnswer(http_status=answer.http_status, content=self._body_of(answer), signed_at=None)
+        status = answer.http_status
+        if not answer.body and self._is_said_by_nothing(status):
+            return ProvenAnswer(http_status=status, content=b"", signed_at=None)
+        envelope, parts = self._unpacked(answer)
         try:
-            verified = self._verifier.verify(answer.body, now=now, confirms=call.proof)
+            came = self._opened(envelope, call, now)
         except XmlRefused as error:
-            self._not_soap(answer, error)
+            if self._believes and status in self._manifest.not_found_statuses:
+                return ProvenAnswer(http_status=status, content=b"", signed_at=None)
+            self._not_soap(status, error)
         except SecurityError as error:
             raise ReplyUnproven(error.reason, agency=self._agency, operation=self._name) from error
-        claim = Claim(key=f"wsse:{self._agency}:{verified.replay_key.hex()}", expires_at=now + self._claim_life)
+        if self._is_plain:
+            return ProvenAnswer(http_status=status, content=came.content, signed_at=came.signed_at, claims=came.claims)
+        self._check_headers(came, call)
+        content, attached = self._attached(came.content, parts)
         return ProvenAnswer(
-            http_status=answer.http_status, content=verified.content, signed_at=verified.signed_at, claims=(claim,)
+            http_status=status,
+            content=content,
+            signed_at=came.signed_at,
+            claims=came.claims,
+            headers=came.plain_blocks if self._believes else came.signed_blocks,
+            evidence=self._evidence(came.envelope, now),
+            attachments=attached,
         )
 
     def decode(self, answer: ProvenAnswer) -> AgencyAnswer:
         """Plain values of the contract's reply; the proven bytes are parsed once."""
-        if looks_like_fault(answer.content):
-            fault = read_fault(answer.content, self._version)
-            if fault is not None:
-                return self._of_fault(fault)
+        content = answer.content
+        if not content:
+            return self._meanings.of_nothing(answer.http_status)
         try:
-            data = self._decoder.decode(answer.content)
+            if self._envelope.body.whole:
+                content = self._contracted(content)
+            if looks_like_fault(content):
+                fault = read_fault(content, self._version)
+                if fault is not None:
+                    return self._meanings.of_fault(fault)
+            said = self._meanings.of_code(content)
+            if said is not None:
+                return said
+            data = self._decoder.decode(content)
+            values = self._values_beside(answer)
         except (ContractViolation, XmlRefused) as error:
             self._invalid(error.reason, error, path=getattr(error, "path", None))
-        return AgencyAnswer(found=True, data=data, as_of=as_of(data, self._as_of))
+        moment = as_of(data, self._as_of)
+        return self._meanings.of_data({**data, **values} if values else data, moment, ())
+
+    # --- request -----------------------------------------------------------------------------------------
+
+    def _encoded_parts(self, values: JsonObject) -> bytes:
+        own = {name: value for name, value in values.items() if name not in _BESIDE}
+        packing, request_headers = self._envelope.packing, self._envelope.request_headers
+        attached = values.get(attachments.KEY, {})
+        if packing is not None:
+            packing.request.write(attached)  # refuses now what could not be sent
+        elif attached:
+            raise ContractViolation("the operation has no attachments", path=attachments.KEY)
+        blocks = () if request_headers is None else request_headers.encode(values.get(headers_of.KEY, {}))
+        return RequestParts(content=self._encoder.encode(own), blocks=tuple(blocks), attachments=attached).joined()
+
+    def _call(self, request: RequestParts, occasion: Occasion, headers: dict[str, str]) -> OutgoingCall:
+        form = self._envelope
+        written = _NO_BLOCKS if form.headers is None else form.headers.write(occasion, request.blocks)
+        content, parts = request.content, list[Part]()
+        if form.packing is not None:
+            content, parts = form.packing.take_out(content, request.attachments)
+        envelope, proof = self._sealed(form.body.write(content), written, occasion.now)
+        packed = None if form.packing is None else form.packing.pack(envelope, parts)
+        if packed is not None:
+            headers = {**headers, "Content-Type": packed[0]}
+        return OutgoingCall(
+            method="POST",
+            url=self._endpoint.url,
+            headers=headers,
+            body=envelope if packed is None else packed[1],
+            proof=proof,
+            envelope=envelope,
+            blocks=written.all,
+        )
+
+    def _sealed(self, content: bytes, blocks: Written, now: datetime) -> tuple[bytes, bytes]:
+        if not self._secures:
+            return plain_envelope(content, self._version, blocks.all), b""
+        if self._signer is None:
+            algorithm = self._manifest.signature.algorithm
+            advice = f"the bus has no {algorithm} key for {self._agency}; make one with `esb keys new`"
+            raise KeyUnavailable(self._envelope.missing or advice)
+        signed = self._signer.sign(content, now=now, header_blocks=blocks.signed, plain_blocks=blocks.plain)
+        return signed.envelope, signed.signature_value
 
     # --- proof -------------------------------------------------------------------------------------------
 
-    def _sealed(self, document: bytes, now: datetime) -> tuple[bytes, bytes]:
-        if not self._signs:
-            return _plain_envelope(document, self._version), b""
-        if self._signer is None:
-            algorithm = self._manifest.signature.algorithm
-            raise KeyUnavailable(f"the bus has no {algorithm} key for {self._agency}; make one with `esb keys new`")
-        signed = self._signer.sign(document, now=now)
-        return signed.envelope, signed.signature_value
+    def _is_said_by_nothing(self, http_status: int) -> bool:
+        """Whether an answer without a body says something that needs no proof."""
+        if self._one_way and http_status in _TAKEN:
+            return True
+        return self._believes and self._meanings.expects_nothing(http_status)
 
-    def _body_of(self, answer: RawAnswer) -> bytes:
+    def _opened(self, envelope: bytes, call: OutgoingCall, now: datetime) -> Opened:
+        if self._believes:
+            return open_unsigned(envelope, self._version, whole=self._envelope.body.whole)
+        verified = self._verifier.verify(envelope, now=now, confirms=call.proof if self._signs else None)
+        return Opened(
+            content=verified.content,
+            envelope=verified.envelope,
+            signed_at=verified.signed_at,
+            claims=(self._claim(verified, now),),
+            signed_blocks=verified.header_blocks,
+            plain_blocks=verified.plain_blocks,
+        )
+
+    def _claim(self, verified: VerifiedBody, now: datetime) -> Claim:
+        life = self._claim_life if verified.signed_at is not None else _UNDATED_CLAIM
+        return Claim(key=f"wsse:{self._agency}:{verified.replay_key.hex()}", expires_at=now + life)
+
+    def _unpacked(self, answer: RawAnswer) -> tuple[bytes, dict[str, Part]]:
+        content_type = answer.headers.get("content-type", "")
+        if not is_multipart(content_type):
+            return answer.body, {}
         try:
-            return _unsigned_content(answer.body, self._version)
-        except XmlRefused as error:
-            self._not_soap(answer, error)
+            return attachments.opened(content_type, answer.body)
+        except (ContractViolation, XmlRefused) as error:
+            self._invalid(error.reason, error)
 
-    def _not_soap(self, answer: RawAnswer, error: XmlRefused) -> NoReturn:
-        status = answer.http_status
+    def _attached(self, content: bytes, parts: dict[str, Part]) -> tuple[bytes, dict[str, str]]:
+        packing = self._envelope.packing
+        if not parts and packing is None:
+            return content, {}
+        if packing is None or not self._believes:
+            self._unproven("the reply's attachments are covered by no signature")
+        try:
+            return packing.put_in(content, parts)
+        except (ContractViolation, XmlRefused) as error:
+            self._invalid(error.reason, error)
+
+    def _check_headers(self, came: Opened, call: OutgoingCall) -> None:
+        if self._envelope.headers is None and not came.signed_blocks and not came.plain_blocks:
+            return
+        try:
+            self._reply_blocks.check(
+                sent=call.blocks, signed=came.signed_blocks, plain=came.plain_blocks, envelope=call.envelope
+            )
+        except AnswerRefused as error:
+            if error.proof:
+                self._unproven(error.reason, error)
+            self._invalid(error.reason, error)
+
+    def _evidence(self, envelope: bytes, now: datetime) -> tuple[Evidence, ...]:
+        if self._envelope.inner is None:
+            return ()
+        try:
+            return self._envelope.inner.evidence(envelope, self._version.namespace, now=now)
+        except SecurityError as error:
+            self._unproven(error.reason, error)
+
+    # --- reply -------------------------------------------------------------------------------------------
+
+    def _contracted(self, content: bytes) -> bytes:
+        """The contract's element, or a fault, out of a Body; a lone child stands for itself."""
+        body = body_of(content, self._version.namespace)
+        if body is None:
+            return content
+        if len(body) == 1 and body[0].tag == f"{{{self._version.namespace}}}Fault":
+            return xml.canonical(body[0])
+        return self._envelope.body.read(body)
+
+    def _values_beside(self, answer: ProvenAnswer) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        if self._envelope.reply_headers is not None:
+            values[headers_of.KEY] = self._envelope.reply_headers.decode(answer.headers)
+        if answer.attachments:
+            values[attachments.KEY] = answer.attachments
+        return values
+
+    # --- refusals ----------------------------------------------------------------------------------------
+
+    def _not_soap(self, status: int, error: XmlRefused) -> NoReturn:
         if status >= 500:  # noqa: PLR2004 - server errors, RFC 9110 section 15.6
             # A proxy before the agency speaks, or its server died: no statement about anybody, so nothing to prove.
             raise AgencyFault(
@@ -162,56 +337,9 @@ class SoapOperation:
     def _invalid(self, reason: str, error: Exception | None, *, path: str | None = None) -> NoReturn:
         raise ReplyInvalid(reason, agency=self._agency, operation=self._name, path=path) from error
 
-    # --- faults ------------------------------------------------------------------------------------------
-
-    def _of_fault(self, fault: SoapFault) -> AgencyAnswer:
-        meaning = self._manifest.faults.meaning(fault.codes)
-        if meaning is Meaning.NOT_FOUND:
-            return AgencyAnswer(found=False, data={})
-        kind = AgencyRejected if meaning is Meaning.REJECTED else AgencyFault
-        raise kind(
-            "SOAP fault",
-            agency=self._agency,
-            operation=self._name,
-            agency_code=fault.code,
-            agency_message=fault.message,
-        )
+    def _unproven(self, reason: str, error: Exception | None = None) -> NoReturn:
+        raise ReplyUnproven(reason, agency=self._agency, operation=self._name) from error
 
 
-def _refuse_unspoken(operation: WsdlOperation) -> None:
-    """Raise ContractUnsupported for what the WSDL asks of the wire and this adapter would send in another form."""
-    asked = {
-        "is one-way": operation.one_way,
-        "is SOAP-encoded": operation.encoded,
-        "has a body that is not one element": operation.input_spread or operation.output_spread,
-        "sends attachments": bool(operation.input_attachments or operation.output_attachments),
-        "requires MTOM": operation.mtom == "required",
-        "requires a SOAP header": any(header.required for header in operation.input_headers),
-        "requires WS-Addressing": operation.addressing is not None and operation.addressing.demand == "required",
-    }
-    for what, true in asked.items():
-        if true:
-            raise ContractUnsupported(f"operation {operation.name} {what}, which is not called yet")
-
-
-def _headers(version: SoapVersion, action: str) -> dict[str, str]:
-    if version is SoapVersion.SOAP11:
-        # SOAP 1.1 section 6.1.1: the header must be there and its value is quoted, even when it is empty.
-        return {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": f'"{action}"'}
-    parameter = f'; action="{action}"' if action else ""
-    return {"Content-Type": f"application/soap+xml; charset=utf-8{parameter}"}
-
-
-def _plain_envelope(document: bytes, version: SoapVersion) -> bytes:
-    namespace = version.namespace.encode()
-    return b'<s:Envelope xmlns:s="%s"><s:Body>%s</s:Body></s:Envelope>' % (namespace, document)
-
-
-def _unsigned_content(envelope: bytes, version: SoapVersion) -> bytes:
-    """The canonical child of the Body. Raises XmlRefused when this is not such an envelope."""
-    root = xml.parse(envelope)
-    body = root.find(f"{{{version.namespace}}}Body")
-    children = [] if body is None else [child for child in body if isinstance(child.tag, str)]
-    if root.tag != f"{{{version.namespace}}}Envelope" or len(children) != 1:
-        raise XmlRefused("not a SOAP envelope of this version with one element in its body")
-    return xml.canonical(children[0])
+_BESIDE: Final = frozenset({headers_of.KEY, attachments.KEY})
+_NO_BLOCKS: Final = Written()

@@ -49,6 +49,9 @@ class OneElement:
         return xml.canonical(body[0])
 
 
+ONE_ELEMENT: Final = OneElement()
+
+
 class SpreadElement:
     """A Body with no, with several or with typed parts: they are the children of the contract's element."""
 
@@ -68,7 +71,7 @@ class SpreadElement:
     def read(self, body: Element) -> bytes:
         """The children of the Body inside of the contract's element."""
         if self._output is None:
-            return OneElement().read(body)
+            return ONE_ELEMENT.read(body)
         holder = etree.Element(self._output)
         holder.extend(list(body))
         return xml.canonical(holder)
@@ -99,7 +102,7 @@ def body_form(operation: WsdlOperation) -> BodyForm:
     if operation.input_spread or operation.output_spread or operation.one_way:
         is_spread = operation.output_spread or operation.one_way
         return SpreadElement(spread_input=operation.input_spread, output=operation.output if is_spread else None)
-    return OneElement()
+    return ONE_ELEMENT
 
 
 def body_of(content: bytes, namespace: str) -> Element | None:

@@ -1,4 +1,4 @@
-"""A SOAP fault of either version as the agency's own code and words. Called by `adapters/soap.py` on proven bytes."""
+"""A SOAP fault of either version as the agency's own codes and words. Called by `adapters/soap.py` on proven bytes."""
 
 from __future__ import annotations
 
@@ -16,16 +16,25 @@ MAX_CODE: Final = 100
 MAX_MESSAGE: Final = 500
 """The agency's words go into the caller's reply: a sentence or two, whatever a broken system puts there."""
 
+MAX_CAUSES: Final = 8
+
 _START: Final = re.compile(rb"<(?:[^\s<>/:=]+:)?Fault[\s/>]")
 _CODE_NAMES: Final = frozenset({"code", "errorcode", "faultcode"})
 _WORD_NAMES: Final = frozenset({"reason", "message", "text", "description", "errormessage", "errortext"})
+_CAUSE_NAMES: Final = frozenset(
+    {"cause", "suberror", "innererror", "innerexception", "causedby", "innerfault", "nestederror"}
+)
 
 
 class SoapFault(msgspec.Struct, frozen=True, kw_only=True):
-    """What an agency said. `codes`: most particular first (detail's code, detail's name, subcodes, fault code)."""
+    """What an agency said. `codes`: most particular first (detail's code, detail's name, subcodes, fault code).
+
+    `causes`: codes of the errors that its detail holds one inside of the other, outermost first.
+    """
 
     codes: tuple[str, ...]
     message: str | None
+    causes: tuple[str, ...] = ()
 
     @property
     def code(self) -> str | None:
@@ -50,7 +59,22 @@ def read_fault(content: bytes, version: SoapVersion) -> SoapFault | None:
     said = [_text_of(detail, _CODE_NAMES), None if detail is None else _local(detail), *_fault_codes(root)]
     codes = tuple(code[:MAX_CODE] for code in said if code)
     message = _text_of(detail, _WORD_NAMES) or _fault_words(root)
-    return SoapFault(codes=codes, message=message[:MAX_MESSAGE] if message else None)
+    return SoapFault(codes=codes, message=message[:MAX_MESSAGE] if message else None, causes=tuple(_causes(detail)))
+
+
+def _causes(error: xml.Element | None) -> Iterator[str]:
+    """The codes beneath an error: of its cause, the cause of that, and so on."""
+    for _ in range(MAX_CAUSES):
+        error = next((child for child in _elements(error) if _local(child).lower() in _CAUSE_NAMES), None)
+        # A cause may be wrapped once more: <cause><Error><code>…
+        inner = next(iter(_elements(error)), None)
+        code = _text_of(error, _CODE_NAMES)
+        if code is None and inner is not None and len(inner):
+            error, code = inner, _text_of(inner, _CODE_NAMES)
+        if error is None:
+            return
+        if code is not None:
+            yield code[:MAX_CODE]
 
 
 def _fault_codes(root: xml.Element) -> list[str | None]:

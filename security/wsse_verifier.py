@@ -28,11 +28,11 @@ from security.xmlenc import Decryptor
 class VerifiedBody:
     """What a signature has proven; nothing else of the message may be read.
 
-    `content`: the canonical, self-contained bytes of the Body's one child, or of the Body. `header_blocks`: those of signed header
-    blocks, in the order of the signature; `plain_blocks` of those that nobody signed. `signed_at`: None where terms
-    demand no time and none is given. `signature_value` is what a reply to this message confirms; `replay_key` is what
-    to remember it by (see `VerifyingKey.fingerprint`). `envelope`: the message as it was read, decrypted where it came
-    encrypted; `content` is the proven part of it in another spelling.
+    `content`: the canonical, self-contained bytes of the Body's one child, or of the Body. `header_blocks`: those of
+    signed header blocks, in the order of the signature; `plain_blocks` of those that nobody signed. `signed_at`: None
+    where terms demand no time and none is given. `signature_value` is what a reply to this message confirms;
+    `replay_key` is what to remember it by (see `VerifyingKey.fingerprint`). `envelope`: the message as it was read,
+    decrypted where it came encrypted; `content` is the proven part of it in another spelling.
 
     Of terms without a signature `content` is what a name and a password vouch for, or nothing but the connection.
     """
