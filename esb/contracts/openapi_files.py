@@ -26,6 +26,7 @@ _MAX_LOCATED_BYTES: Final = 1024 * 1024
 
 _TAG: Final = "tag:yaml.org,2002:"
 _PLAIN_TAGS: Final = frozenset(f"{_TAG}{name}" for name in ("str", "int", "float", "bool", "null", "timestamp"))
+_PLAIN_HOLDERS: Final = frozenset({f"{_TAG}map", f"{_TAG}seq"})
 _MERGE: Final = f"{_TAG}merge"
 
 
@@ -222,6 +223,8 @@ class _Construction:
     def _construct(self, node: Node) -> tuple[Any, int]:
         if isinstance(node, ScalarNode):
             return self._scalar(node), 1
+        if node.tag not in _PLAIN_HOLDERS:
+            raise self._refusal(node, f"the tag {node.tag!r} is not plain YAML")
         if isinstance(node, SequenceNode):
             items = [self._counted(item) for item in node.value]
             return [value for value, _ in items], 1 + sum(count for _, count in items)

@@ -38,6 +38,9 @@ _RESERVED: Final = ":/?@!$'()*,;"
 _HEADER_TEXT: Final = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 _DOT_SEGMENTS: Final = frozenset({"", ".", ".."})
 _DELIMITERS: Final = {"spaceDelimited": "%20", "pipeDelimited": "%7C"}
+_MAX_DIGITS: Final = 1000
+"""`1e999999999` is ten bytes of JSON, and a gigabyte when it is written out."""
+
 _MAX_ITEMS: Final = 10_000
 
 
@@ -61,12 +64,21 @@ class JsonParameter:
 
     def check(self, value: Any) -> None:
         """Raises ContractViolation for a valid value that would be read as another, or break out of its place."""
+        try:
+            self._check(value)
+        except ContractViolation as error:
+            raise self._unfit(error.reason) from error
+
+    def _check(self, value: Any) -> None:
         if self.location == "path" and _is_dots(self.path_part(value)):
-            raise self._unfit("cannot stand in a path")
+            raise ContractViolation("cannot stand in a path")
         if self.location == "header" and not _HEADER_TEXT.fullmatch(self.header_text(value)):
-            raise self._unfit("cannot stand in a header")
-        if isinstance(value, list | dict) and not self.as_json:
-            self._check_parts(value, list(_texts(value)))
+            raise ContractViolation("cannot stand in a header")
+        if self.as_json:
+            return
+        texts = list(_texts(value))
+        if isinstance(value, list | dict):
+            self._check_parts(value, texts)
 
     def path_part(self, value: Any) -> str:
         """What stands for the parameter in the path."""
@@ -128,12 +140,12 @@ class JsonParameter:
         parts = value.values() if isinstance(value, dict) else value
         deep = self.style == "deepObject"
         if any(isinstance(part, dict) or (isinstance(part, list) and not deep) for part in parts):
-            raise self._unfit("nests deeper than a parameter can say")
+            raise ContractViolation("nests deeper than a parameter can say")
         if not texts and self.location != "query":
-            raise self._unfit("is empty, which cannot be written here")
+            raise ContractViolation("is empty, which cannot be written here")
         forbidden = self._forbidden()
         if forbidden and any(forbidden in text for text in texts):
-            raise self._unfit("holds the character that separates its parts")
+            raise ContractViolation("holds the character that separates its parts")
 
     def _forbidden(self) -> str | None:
         """What a part may not hold, because its encoded form is the separator, or because nothing is encoded."""
@@ -240,7 +252,11 @@ def written(value: Any) -> str:
         return "true" if value else "false"
     if value is None:
         return "null"
-    return format(value, "f") if isinstance(value, Decimal) else str(value)
+    if isinstance(value, Decimal):
+        if not value.is_finite() or abs(value.adjusted()) > _MAX_DIGITS:
+            raise ContractViolation("has too many digits")
+        return format(value, "f")
+    return str(value)
 
 
 def read_scalar(text: str, schema: Any) -> Any:

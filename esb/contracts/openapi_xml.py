@@ -12,7 +12,6 @@ from typing import Any
 from lxml import etree
 
 from esb.contracts.json_schema import JsonValidator
-from esb.contracts.openapi_parameters import written
 from esb.contracts.openapi_xml_values import (
     ANYTHING,
     NAME,
@@ -284,7 +283,7 @@ def _write_property(element: Element, part: _Property, value: Any, at: str) -> N
     if part.attribute:
         if value is None:
             raise ContractViolation("is null, which an attribute cannot say", path=at)
-        put(element, part.tag, written(value), at)
+        put(element, part.tag, value, at)
     elif part.items is None:
         part.codec.write(etree.SubElement(element, part.tag), value, at)
     else:

@@ -143,14 +143,18 @@ def say(element: Element, value: Any, at: str) -> None:
     """Write a scalar as the element's text. Raises ContractViolation for characters that XML has not."""
     try:
         element.text = written(value)
+    except ContractViolation as error:
+        raise ContractViolation(error.reason, path=at) from error
     except ValueError as error:
         raise ContractViolation("holds a character that XML cannot carry", path=at) from error
 
 
-def put(element: Element, tag: str, text: str, at: str) -> None:
+def put(element: Element, tag: str, value: Any, at: str) -> None:
     """Write an attribute. Raises ContractViolation as `say`."""
     try:
-        element.set(tag, text)
+        element.set(tag, written(value))
+    except ContractViolation as error:
+        raise ContractViolation(error.reason, path=at) from error
     except ValueError as error:
         raise ContractViolation("holds a character that XML cannot carry", path=at) from error
 
@@ -181,7 +185,7 @@ def write_other(element: Element, key: str, value: Any, at: str, codec: Codec) -
     if not NAME.fullmatch(name):
         raise ContractViolation("is not a name that XML can carry", path=at)
     if key.startswith("@"):
-        put(element, name, written(value), at)
+        put(element, name, value, at)
         return
     for each in value if isinstance(value, list) else [value]:
         codec.write(etree.SubElement(element, name), each, at)
