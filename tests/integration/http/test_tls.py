@@ -202,3 +202,18 @@ async def test_current_tls_is_spoken_with_and_without_certificate(tls_door: TlsD
 def test_a_server_without_its_key_is_a_wrong_setting(tmp_path: Path) -> None:
     with pytest.raises(SettingInvalid, match="tls_certificate"):
         ServerTls(certificate=tmp_path / "no.pem", key=tmp_path / "no.pem", callers=tmp_path)
+
+
+async def test_an_agency_comes_in_with_its_certificate_to_bring_answers(tls_door: TlsDoor, tmp_path: Path) -> None:
+    agencies = tmp_path / "agencies"
+    dsmf = make_pair(agencies / "dsmf", "dsmf")
+    (agencies / "dsmf" / "broken.crt.pem").write_text("no certificate")
+    server = tls_door.server
+    with_agencies = ServerTls(
+        certificate=server.certificate, key=server.key, callers=tls_door.callers, agencies=agencies
+    )
+    tls_door.tls.use(with_agencies.context)
+    assert await status_of(tls_door, dsmf) in {200, 401}
+    stranger = make_pair(tmp_path / "stranger", "dsmf")
+    with pytest.raises(aiohttp.ClientError):
+        await status_of(tls_door, stranger)
