@@ -6,9 +6,11 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -128,9 +130,18 @@ def _subject(stack: ExitStack, case: Case, servers: _Servers) -> Subject:
         broker_url = servers.rabbit.add_user(CALLER, vhost, EVERYTHING)
     running = bus.start(bus.settings_for(servers.agency, servers.folder / case.name, **chosen))
     stack.callback(running.stop)
+    _wait_until_ready(running)
     if broker_url:
         prepare_queue(broker_url)
     return Subject(case=case, bus=running, broker_url=broker_url)
+
+
+def _wait_until_ready(running: bus.LiveBus) -> None:
+    # It answers before its broker side has declared what the caller's queue is bound to.
+    give_up_s = time.monotonic() + bus.START_WITHIN_S
+    while running.send("GET", "/readyz", caller=None).status != HTTPStatus.OK:
+        assert time.monotonic() < give_up_s, "the bus was not ready in time"
+        time.sleep(0.05)
 
 
 def _versions(servers: _Servers) -> dict[str, str]:
