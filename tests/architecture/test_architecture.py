@@ -46,6 +46,8 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "sqlite3": ("esb/journal/",),
     "jmespath": ("esb/routes/",),
     "jsonschema_rs": ("esb/contracts/",),
+    "openapi_spec_validator": ("esb/contracts/openapi_check.py",),
+    "jsonschema_path": ("esb/contracts/openapi_check.py",),
     "xmlschema": ("esb/contracts/",),
     "prometheus_client": ("esb/telemetry/metrics.py",),
     "structlog": ("esb/telemetry/logging.py",),
