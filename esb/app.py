@@ -137,6 +137,7 @@ class Worker:
             journal=self.journal,
             wake=self._wake_dispatcher,
             clock=utc_now,
+            metrics=self._metrics,
             log=self._log,
         )
         self._broker: BrokerSide | None = None

@@ -40,6 +40,7 @@ from esb.ports import (
     StoredExchange,
 )
 from esb.telemetry.logging import ANSWER_BROUGHT, ANSWER_REFUSED, Logger
+from esb.telemetry.metrics import Metrics
 from security.errors import MessageReplayed
 
 WAIT_FOR_WAITER_S = 3.0
@@ -50,6 +51,9 @@ LOOK_EVERY_S = 0.1
 AT_ONCE = 64
 """How many answers one worker takes at a time: proving costs time before it is known who sends."""
 
+NOBODY = "-"
+"""Stands for the agency in metrics where nothing is proven."""
+
 Intakes = Mapping[str, tuple[AnswerIntake, ...]]
 """By agency; one for each contract version that is in use."""
 
@@ -58,13 +62,21 @@ class LateAnswers:
     """Verifies, correlates, journals. Safe for concurrent use from one event loop."""
 
     def __init__(
-        self, *, intakes: Callable[[], Intakes], journal: Journal, wake: Callable[[], None], clock: Clock, log: Logger
+        self,
+        *,
+        intakes: Callable[[], Intakes],
+        journal: Journal,
+        wake: Callable[[], None],
+        clock: Clock,
+        metrics: Metrics,
+        log: Logger,
     ) -> None:
         """`intakes` answers those of now, by agency; `wake` is told of every exchange that may go on."""
         self._intakes = intakes
         self._journal = journal
         self._wake = wake
         self._clock = clock
+        self._metrics = metrics
         self._log = log
         self._in_hand = 0
 
@@ -154,6 +166,7 @@ class LateAnswers:
             raise PusherUnproven("the message was seen before") from error
 
     def _tell(self, waiter: StoredExchange, answer: LateAnswer, reception: Reception) -> None:
+        self._metrics.answer_brought(answer.agency, reception.value)
         self._log.info(
             ANSWER_BROUGHT,
             message_id=waiter.request.message_id,
@@ -164,6 +177,7 @@ class LateAnswers:
 
     async def _on_record(self, body: bytes, error: EsbError, *, caller: str | None) -> None:
         code = policy_of(error).code
+        self._metrics.answer_brought(caller or NOBODY, code)
         self._log.warning(ANSWER_REFUSED, agency=caller, code=code, reason=error.reason)
         refusal = Refusal(
             caller=caller,

@@ -62,6 +62,11 @@ REFUSALS = Family(
     name="esb_refusals", help="Requests answered without becoming an exchange, by fault code.", labels=("code",)
 )
 PARKED = Family(name="esb_parked", help="Exchanges that were parked for a person, by route.", labels=("route",))
+ANSWERS_BROUGHT = Family(
+    name="esb_answers_brought",
+    help="Answers that agencies brought after their call: taken, known, late, other, busy, or the code of a refusal.",
+    labels=("agency", "outcome"),
+)
 PUBLISHED = Family(
     name="esb_published", help="Messages given to RabbitMQ: confirmed, returned or failed.", labels=("outcome",)
 )
@@ -76,7 +81,7 @@ BREAKER_OPEN = Family(
 ROUTES_LOADED = Family(name="esb_routes_loaded", help="Routes in the table in use, summed over workers.", gauge=True)
 
 FAMILIES: tuple[Family, ...] = (
-    EXCHANGES, AGENCY_CALLS, COMMITS, COMMIT_SIZES, REFUSALS, PARKED, PUBLISHED,
+    EXCHANGES, AGENCY_CALLS, COMMITS, COMMIT_SIZES, REFUSALS, PARKED, ANSWERS_BROUGHT, PUBLISHED,
     IN_FLIGHT, OUTBOX_PENDING, BREAKER_OPEN, ROUTES_LOADED,
 )  # fmt: skip
 
@@ -138,6 +143,10 @@ class Metrics:
     def parked(self, route: str) -> None:
         """An exchange needs a person."""
         self._add(PARKED, (route,), 1)
+
+    def answer_brought(self, agency: str, outcome: str) -> None:
+        """An agency brought an answer. `agency` is one of the table, or `-` for who proved nothing."""
+        self._add(ANSWERS_BROUGHT, (agency, outcome), 1)
 
     def published(self, outcome: str, count: int = 1) -> None:
         """`outcome`: `confirmed`, `returned` or `failed`."""
