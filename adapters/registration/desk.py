@@ -94,7 +94,7 @@ class Desk:
         signing.prove(bundle.content, proof, agency, keys, at=now)
         manifest, found = inventory.manifest_of(bundle, agency, "submitted")
         if manifest is None:
-            raise RoutesInvalid(found)
+            raise RoutesInvalid(tuple(msgspec.structs.replace(one, file=bundles.MANIFEST) for one in found))
         version = manifest.contract.version
         self._refuse_checked_in(agency, version)
         findings = examination.lint(bundle, agency, version, settings=self._settings, keys=keys)
