@@ -105,6 +105,16 @@ def body_form(operation: WsdlOperation) -> BodyForm:
     return ONE_ELEMENT
 
 
+def agency_form(operation: WsdlOperation) -> BodyForm:
+    """The same for the other side: it reads requests and writes replies."""
+    if operation.encoded_form is not None:
+        return Encoded(operation.encoded_form.turned())
+    if operation.input_spread or operation.output_spread or operation.one_way:
+        output = operation.input if operation.input_spread else None
+        return SpreadElement(spread_input=operation.output_spread or operation.one_way, output=output)
+    return ONE_ELEMENT
+
+
 def body_of(content: bytes, namespace: str) -> Element | None:
     """The Body, where `content` is one; None for the only child of one, which stands for it."""
     try:

@@ -57,6 +57,20 @@ def self_signed(
     return _certified(key, builder.issuer_name(subject), signer=key)
 
 
+def for_encryption(
+    key: SigningKey, *, common_name: str, organisation: str, now: dt.datetime, valid_days: float = 365
+) -> SigningKey:
+    """The key with a certificate of its own making under which others encrypt for it; it signs nothing."""
+    subject = _name(common_name, organisation)
+    builder = (
+        _builder(key, subject, now=now, valid_days=valid_days)
+        .issuer_name(subject)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(key_encipherment=True), critical=True)
+    )
+    return _certified(key, builder, signer=key)
+
+
 def make_authority(
     key: SigningKey, *, common_name: str, organisation: str, now: dt.datetime, valid_days: float
 ) -> SigningKey:
@@ -142,13 +156,14 @@ def _usage(
     *,
     digital_signature: bool = False,
     content_commitment: bool = False,
+    key_encipherment: bool = False,
     key_cert_sign: bool = False,
     crl_sign: bool = False,
 ) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=digital_signature,
         content_commitment=content_commitment,
-        key_encipherment=False,
+        key_encipherment=key_encipherment,
         data_encipherment=False,
         key_agreement=False,
         key_cert_sign=key_cert_sign,

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from adapters import manifest as manifests
 from adapters import wsdl
+from adapters.attachments import SWA_REF
 from adapters.manifest import Kind, Manifest
 from adapters.manifest_bridge import BridgeTerms
 from adapters.rest_contract import compile_operations
@@ -27,6 +28,7 @@ from adapters.simulator.rest import RestDialect
 from adapters.simulator.rest_answers import RestAnswers
 from adapters.simulator.soap import SoapDialect
 from adapters.simulator.soap_answers import SoapAnswers
+from adapters.simulator.soap_wire import SoapWire
 from esb.contracts import catalogue
 from esb.errors import ConfigurationError, RoutesInvalid
 from esb.ports import utc_now
@@ -50,7 +52,7 @@ def dialect_of(agency: str, *, settings: Settings, home: Path) -> Dialect:
     answers = answers_of(agency, settings)
     dialect: Dialect
     if isinstance(answers, SoapAnswers):
-        dialect = SoapDialect(answers=answers, keys=own, terms=terms)
+        dialect = _soap_dialect(manifest, answers, own, settings, home)
     elif manifest.bridge is not None:
         dialect = _bridge_dialect(manifest, manifest.bridge, answers, settings, home)
     else:
@@ -99,6 +101,20 @@ def _by_document(answers: SoapAnswers) -> Callable[[bytes], bytes]:
     return answer
 
 
+def _soap_dialect(
+    manifest: Manifest, answers: SoapAnswers, own: AgencyKeys, settings: Settings, home: Path
+) -> SoapDialect:
+    wire = SoapWire(
+        manifest=manifest,
+        version=answers.version,
+        keys=own,
+        secrets=AgencySecrets(home, manifest.agency),
+        encryption=provisions.encryption_keys(home, manifest, passphrase=settings.key_passphrase),
+        whole=answers.whole,
+    )
+    return SoapDialect(answers=answers, keys=own, manifest=manifest, wire=wire)
+
+
 def _bridge_dialect(
     manifest: Manifest, terms: BridgeTerms, answers: RestAnswers, settings: Settings, home: Path
 ) -> BridgeDialect:
@@ -122,7 +138,8 @@ def answers_of(agency: str, settings: Settings) -> SoapAnswers | RestAnswers:
     bundle = catalogue.load_bundle(Path(settings.schemas) / "agencies" / agency / contract.version)
     if manifest.kind is Kind.SOAP:
         compiled = wsdl.compile(bundle, contract.file, service=contract.service, port=contract.port)
-        return SoapAnswers(wsdl=compiled, records=records)
+        refers = any(SWA_REF.encode() in content for content in bundle.values())
+        return SoapAnswers(wsdl=compiled, records=records, manifest=manifest, refers=refers)
     return RestAnswers(operations=compile_operations(manifest, bundle), records=records)
 
 

@@ -49,11 +49,17 @@ class Refusal(Exception):
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer before it is signed: the SOAP Body's child, or a document over plain HTTP with its type."""
+    """An answer before it is signed: the SOAP Body's child, or a document over plain HTTP with its type.
+
+    `content` of an operation whose Body is not one element is the Body; of one that answers nothing it is empty.
+    `blocks` and `attachments` go beside a Body.
+    """
 
     http_status: int
     content: bytes
     content_type: str | None = None
+    blocks: tuple[bytes, ...] = ()
+    attachments: dict[str, str] = {}
 
 
 class Sealed(msgspec.Struct, frozen=True, kw_only=True):

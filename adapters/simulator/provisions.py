@@ -6,15 +6,20 @@ Called beside `keys.provision`, by the same callers. Never changes what is there
 from __future__ import annotations
 
 import secrets as randomness
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from adapters.agency_keys import ENCRYPTION
 from adapters.bridge import OWN_KEYS
 from adapters.manifest import Manifest
 from adapters.manifest_bridge import BridgeTerms
 from adapters.simulator.keys import folder_of
-from security import hybrid, secretfile
+from adapters.simulator.soap_wire import EncryptionKeys
+from esb.ports import utc_now
+from security import certificates, hybrid, keys, secretfile
 from security.hybrid import Recipient, Unsealer
+from security.keys import Algorithm
 
 _OWN_KEY = "bridge.key.pem"
 
@@ -29,6 +34,8 @@ def provision(home: Path, manifest: Manifest, *, passphrase: str = "") -> None:
         path = secretfile.path_of(home, manifest.agency, name)
         if not path.exists():
             secretfile.write(path, randomness.token_urlsafe(32).encode())
+    if manifest.wsse is not None and (manifest.wsse.encrypt != "none" or manifest.wsse.encrypted_reply):
+        _provision_encryption(home, manifest.agency, passphrase)
     if manifest.bridge is not None:
         _provision_bridge(home, manifest.agency, manifest.bridge, passphrase)
 
@@ -46,6 +53,21 @@ def secret_names(manifest: Manifest) -> Iterator[str]:
         yield from (str(name) for name in named if name)
     if manifest.bridge is not None:
         yield manifest.bridge.token_secret
+    if manifest.wsse is not None and manifest.wsse.username_token is not None:
+        yield manifest.wsse.username_token.password
+    for header in manifest.soap_headers.values():
+        yield from header.secrets.values()
+    if manifest.shep is not None and manifest.shep.password:
+        yield manifest.shep.password
+
+
+def encryption_keys(home: Path, manifest: Manifest, *, passphrase: str = "") -> EncryptionKeys:
+    """What the simulated agency opens requests with and encrypts replies for. Raises KeyUnavailable."""
+    own = folder_of(home, manifest.agency) / ENCRYPTION
+    bus = keys.load_verifying_keys(home / "keys" / "bus" / ENCRYPTION)
+    return EncryptionKeys(
+        own=keys.active(own, passphrase=passphrase) if own.is_dir() else None, bus=bus[-1] if bus else None
+    )
 
 
 def own_unsealer(home: Path, agency: str, *, passphrase: str = "") -> Unsealer:
@@ -58,6 +80,20 @@ def bus_recipient(home: Path, terms: BridgeTerms, *, passphrase: str = "") -> Re
     if not terms.own_key:
         return None
     return hybrid.load_unsealer(_bus_key(home, terms), passphrase=passphrase).recipient
+
+
+def _provision_encryption(home: Path, agency: str, passphrase: str) -> None:
+    """Both sides have a key to open with, and the other's certificate to encrypt for."""
+    own, theirs = folder_of(home, agency) / ENCRYPTION, home / "keys" / "agencies" / agency / ENCRYPTION
+    for folder, name in ((own, agency), (home / "keys" / "bus" / ENCRYPTION, "esb")):
+        if not list(folder.glob("*.key.pem")):
+            key = certificates.for_encryption(
+                keys.generate(Algorithm.RS256, utc_now()), common_name=name, organisation="Simulated", now=utc_now()
+            )
+            keys.save(key, folder, passphrase=passphrase)
+    theirs.mkdir(parents=True, exist_ok=True)
+    for certificate in own.glob("*.crt.pem"):
+        shutil.copyfile(certificate, theirs / certificate.name)
 
 
 def _provision_bridge(home: Path, agency: str, terms: BridgeTerms, passphrase: str) -> None:

@@ -1,4 +1,4 @@
-"""A simulated SOAP agency: proves requests with WS-Security, answers in the words of its WSDL, signs replies.
+"""A simulated SOAP agency: proves requests as its manifest says, answers in the words of its WSDL, signs replies.
 
 Serves SOAP 1.1 and 1.2 alike. What `seal` spoils is made from a well-formed signed reply, so that each reply is wrong
 in one way only.
@@ -7,65 +7,60 @@ in one way only.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from adapters.manifest import SignatureTerms
+from adapters.manifest import Manifest
 from adapters.simulator.behaviours import Kind
 from adapters.simulator.dialect import Chosen, Draft, Incoming, Question, Refusal, Sealed, SeenOnce
 from adapters.simulator.keys import AgencyKeys
 from adapters.simulator.register import AgencyReply, FaultText
 from adapters.simulator.soap_answers import SoapAnswers
+from adapters.simulator.soap_wire import Binding, SoapWire, binding_of
+from adapters.soap_envelope import plain_envelope
+from adapters.soap_proof import believes
 from esb.errors import ContractViolation
+from security import xml
 from security.errors import SecurityError
-from security.keys import SigningKey
-from security.wsse import SoapVersion, WsseSigner, WsseVerifier
 
 MEGABYTE = 1024 * 1024
 LONG_AGO = timedelta(hours=1)
 
-_CONTENT_TYPES = {
-    SoapVersion.SOAP11: "text/xml; charset=utf-8",
-    SoapVersion.SOAP12: "application/soap+xml; charset=utf-8",
-}
+_ACTION = re.compile(r'action="([^"]*)"')
 _ROOT_TAG = re.compile(rb"<(?P<name>[^\s>/]+)[^>]*>")
 _NAMESPACE = re.compile(rb'(xmlns(?::[^=]+)?=")([^"]+)"')
 _BODY = re.compile(rb"<(?P<prefix>[^\s:<>]+):Body[\s>].*</(?P=prefix):Body>", re.DOTALL)
 
 
 class SoapDialect:
-    """One SOAP agency. `unable`: behaviours that make no sense for it: none."""
+    """One SOAP agency. `unable`: behaviours that make no sense for it."""
 
-    unable: frozenset[Kind] = frozenset()
-
-    def __init__(self, *, answers: SoapAnswers, keys: AgencyKeys, terms: SignatureTerms) -> None:
-        """`terms`: how long the agency takes a request for fresh, and its replies last."""
+    def __init__(self, *, answers: SoapAnswers, keys: AgencyKeys, manifest: Manifest, wire: SoapWire) -> None:
+        """`manifest`: how long the agency takes a request for fresh, and what it signs."""
+        terms = manifest.signature
+        self.unable = _SIGNERS_FAULTS if believes(manifest) else frozenset[Kind]()
         self._answers = answers
         self._version = answers.version
-        self._verifier = WsseVerifier(
-            keys.bus_anchors,
-            self._version,
-            clock_skew_s=terms.clock_skew_s,
-            max_age_s=terms.max_age_s,
-            require_confirmation=False,
-        )
-        self._own = self._signer(keys.own, terms)
-        self._stranger = self._signer(keys.stranger, terms)
-        self._expired = self._signer(keys.expired, terms)
+        self._wire = wire
+        self._keys = keys
         self._seen = SeenOnce(keep_s=terms.max_age_s + terms.clock_skew_s)
 
     # --- the request -------------------------------------------------------------------------------------
 
     def open(self, incoming: Incoming, *, now: datetime) -> Question:
         """The proven, validated question. Raises Refusal."""
+        content_type = incoming.headers.get("content-type", "")
         try:
-            proven = self._verifier.verify(incoming.body, now=now)
+            asked = self._wire.open(content_type, incoming.body, now=now)
         except SecurityError as error:
             raise Refusal(f"Client.Security.{type(error).__name__}", error.reason) from error
-        proof = proven.signature_value
-        if not self._seen.first_time(proven.replay_key, now=now):
+        except ContractViolation as error:
+            raise Refusal("Client.Package", error.reason) from error
+        proof = asked.binding.kept()
+        if asked.replay_key and not self._seen.first_time(asked.replay_key, now=now):
             raise Refusal("Client.Security.MessageReplayed", "this message was received before", proof=proof)
         try:
-            return self._answers.read(proven.content, proof)
+            return self._answers.read(asked.content, proof, action=_action(incoming.headers), parts=asked.attachments)
         except ContractViolation as error:
             raise Refusal("Client.Contract", f"{error.path}: {error.reason}", proof=proof) from error
 
@@ -80,26 +75,41 @@ class SoapDialect:
         return self._answers.draft("", AgencyReply(fault=FaultText(code=refusal.code, text=refusal.reason)))
 
     def seal(self, draft: Draft, *, proof: bytes, chosen: Chosen, now: datetime) -> Sealed:
-        """The signed envelope, spoilt as `chosen` says."""
+        """The secured envelope, spoilt as `chosen` says."""
+        if not draft.content:
+            return Sealed(http_status=draft.http_status, headers={}, body=b"")
+        binding = binding_of(proof)
         content = _spoil_content(draft.content, chosen)
-        envelope = _spoil_envelope(self._envelope(content, proof, chosen, now), chosen)
-        headers = {"Content-Type": _CONTENT_TYPES[self._version]}
-        return Sealed(http_status=draft.http_status, headers=headers, body=envelope)
+        written = self._answers.signed_inside(content, self._keys.own)
+        if written != content:
+            content = xml.canonical(xml.parse(written))
+        envelope = self._envelope(content, draft, binding, chosen, now)
+        envelope = _spoil_envelope(envelope.replace(content, written, 1), chosen)
+        content_type, body = self._wire.pack(envelope, draft.attachments, self._answers.packing, binding)
+        return Sealed(http_status=draft.http_status, headers={"Content-Type": content_type}, body=body)
 
-    def _envelope(self, content: bytes, proof: bytes, chosen: Chosen, now: datetime) -> bytes:
+    def _envelope(self, content: bytes, draft: Draft, binding: Binding, chosen: Chosen, now: datetime) -> bytes:
         if Kind.UNSIGNED in chosen:
-            start = f'<soap:Envelope xmlns:soap="{self._version.namespace}"><soap:Body>'.encode()
-            return start + content + b"</soap:Body></soap:Envelope>"
-        signer = self._own
+            return plain_envelope(content, self._version)
+        key = self._keys.own
         if Kind.SIGN_WRONG in chosen:
-            signer = self._stranger
+            key = self._keys.stranger
         if Kind.EXPIRED_CERTIFICATE in chosen:
-            signer = self._expired
+            key = self._keys.expired
         at = now - LONG_AGO if Kind.STALE in chosen else now
-        return signer.sign(content, now=at, confirms=proof or None).envelope
+        return self._wire.seal(content, blocks=draft.blocks, binding=binding, key=key, now=at)
 
-    def _signer(self, key: SigningKey, terms: SignatureTerms) -> WsseSigner:
-        return WsseSigner(key, self._version, ttl_s=terms.ttl_s)
+
+_SIGNERS_FAULTS = frozenset(
+    {Kind.UNSIGNED, Kind.SIGN_WRONG, Kind.SIGN_OTHER_BODY, Kind.STALE, Kind.EXPIRED_CERTIFICATE}
+)
+"""What an agency that signs nothing cannot do wrong."""
+
+
+def _action(headers: Mapping[str, str]) -> str:
+    """The SOAPAction, of either version."""
+    found = _ACTION.search(headers.get("content-type", ""))
+    return headers.get("soapaction", found[1] if found else "").strip('"')
 
 
 def _spoil_content(content: bytes, chosen: Chosen) -> bytes:

@@ -7,50 +7,100 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
+from types import MappingProxyType
 from typing import Any
 
+from adapters import attachments
+from adapters.attachments import Packing
+from adapters.contract_headers import KEY as HEADER
+from adapters.contract_headers import ReplyHeaders, RequestHeaders
+from adapters.manifest import Manifest
+from adapters.multipart import Part
 from adapters.simulator.answers import known_drafts
 from adapters.simulator.dialect import Draft, Question, Refusal
 from adapters.simulator.register import AgencyReply, FaultText, Register
+from adapters.simulator.soap_documents import signed_inside
+from adapters.simulator.soap_wire import binding_of
+from adapters.soap_body import agency_form, body_of
 from adapters.wsdl import Wsdl, WsdlOperation
 from esb.errors import ContractViolation
 from security import xml
+from security.keys import SigningKey
 from security.wsse import SoapVersion
 
 
 class SoapAnswers:
     """One SOAP agency's contract and records."""
 
-    def __init__(self, *, wsdl: Wsdl, records: Register) -> None:
+    def __init__(self, *, wsdl: Wsdl, records: Register, manifest: Manifest, refers: bool = False) -> None:
         """Encode every answer once, so that a data file that breaks the contract is found now.
+
+        `refers`: the contract has swaRef.
 
         Raises:
             ConfigurationError: names operation, key and field.
         """
-        self.version = SoapVersion(next(iter(wsdl.operations.values())).soap_version)
-        self._records = records
         operations = wsdl.operations.values()
-        written = {name for operation in operations for name in (operation.output, *operation.faults.values())}
+        self.version = SoapVersion(next(iter(operations)).soap_version)
+        self._records = records
         self._operations = wsdl.operations
-        self._by_element = {operation.input: operation for operation in operations}
+        self._forms = {name: agency_form(operation) for name, operation in wsdl.operations.items()}
+        self.whole = any(form.whole for form in self._forms.values())
+        self.packing = _packing(wsdl, self.version, refers=refers)
+        self._inner = manifest.inner_signature
+        self._read_headers = {
+            operation.name: ReplyHeaders(operation.input_headers, wsdl.contract)
+            for operation in operations
+            if operation.input_headers
+        }
+        self._write_headers = {
+            operation.name: RequestHeaders(operation.output_headers, wsdl.contract) for operation in operations
+        }
+        written = {name for operation in operations for name in (operation.output, *operation.faults.values())}
         self._encoders = {name: wsdl.contract.encoder(name) for name in written}
-        self._decoders = {name: wsdl.contract.decoder(name) for name in self._by_element}
+        self._decoders = {operation.input: wsdl.contract.decoder(operation.input) for operation in operations}
         self._drafts = known_drafts(records, wsdl.operations, self.draft)
 
-    def read(self, content: bytes, proof: bytes) -> Question:
-        """The question in a Body's child.
+    def read(
+        self, content: bytes, proof: bytes, *, action: str = "", parts: Mapping[str, Part] = MappingProxyType({})
+    ) -> Question:
+        """The question in a Body's child, or in a Body. `parts`: what came beside the envelope.
 
         Raises:
             Refusal: an element that no operation takes, or one without records.
             ContractViolation: it does not fit the contract.
         """
-        element = str(xml.parse(content).tag)
-        operation = self._by_element.get(element)
+        operation = self._operation_of(content, action)
         if operation is None or operation.name not in self._records.operations:
             raise Refusal("Client.Operation", "no such operation", proof=proof)
-        values = self._decoders[element].decode(content)
+        body = body_of(content, self.version.namespace)
+        if body is not None:
+            content = self._forms[operation.name].read(body)
+        if self.packing is not None:
+            content, _ = attachments.put_in(content, parts)
+        if operation.name in self._read_headers:
+            self._read_headers[operation.name].decode(binding_of(proof).blocks)
+        values = self._decoders[operation.input].decode(content)
         key = self._records.key_of(operation.name, values)
         return Question(operation=operation.name, key=key, values=values, proof=proof)
+
+    def _operation_of(self, content: bytes, action: str) -> WsdlOperation | None:
+        root = xml.parse(content, max_bytes=len(content))
+        is_body = root.tag == f"{{{self.version.namespace}}}Body"
+        first = next(iter(root), None) if is_body else root
+        operations = list(self._operations.values())
+        if first is not None:
+            for operation in operations:
+                if str(first.tag) == operation.input:
+                    return operation
+        named = [operation for operation in operations if action and operation.soap_action == action]
+        return named[0] if len(named) == 1 else None
+
+    def signed_inside(self, content: bytes, key: SigningKey) -> bytes:
+        """The content with the document inside of it that the agency signs itself, where the manifest names one."""
+        if self._inner is None or b"Fault" in content[:200]:
+            return content
+        return signed_inside(content, self._inner, key)
 
     def draft_for(self, operation: str, values: Mapping[str, Any]) -> Draft:
         """What the agency's records give for a request."""
@@ -64,13 +114,27 @@ class SoapAnswers:
             ContractViolation: the reply does not fit the contract.
         """
         if reply.raw is not None:
-            return Draft(http_status=reply.http_status, content=xml.canonical(xml.parse(reply.raw.encode())))
+            content = xml.canonical(xml.parse(reply.raw.encode())) if reply.raw else b""
+            return Draft(http_status=reply.http_status, content=content)
         operation = self._operations.get(name)
         if reply.fault is not None:
             return Draft(http_status=self._fault_status(reply.fault), content=self._fault(operation, reply.fault))
         assert operation is not None  # noqa: S101 - only a fault has no operation; this tells the type checker
-        content = self._encoders[operation.output].encode(reply.document or {})
-        return Draft(http_status=reply.http_status, content=content)
+        if operation.one_way:
+            return Draft(http_status=202, content=b"")
+        document = reply.document if isinstance(reply.document, Mapping) else {}
+        values = {key: value for key, value in document.items() if key not in {HEADER, attachments.KEY}}
+        content = self._encoders[operation.output].encode(values)
+        return Draft(
+            http_status=reply.http_status,
+            content=self._in_body(self._forms[name].write(content)) if self.whole else content,
+            blocks=tuple(self._write_headers[name].encode(document.get(HEADER, {}))),
+            attachments=document.get(attachments.KEY, {}),
+        )
+
+    def _in_body(self, children: bytes) -> bytes:
+        namespace = self.version.namespace.encode()
+        return xml.canonical(xml.parse(b'<soap:Body xmlns:soap="%s">%s</soap:Body>' % (namespace, children)))
 
     def _fault_status(self, fault: FaultText) -> int:
         # SOAP 1.1 section 6.2 knows only 500; SOAP 1.2 part 2 section 7.5.2.2 gives the sender's faults 400.
@@ -84,6 +148,17 @@ class SoapAnswers:
         details = [self._encoders[known[name]].encode(values) for name, values in fault.detail.items()]
         write = _fault_11 if self.version is SoapVersion.SOAP11 else _fault_12
         return write(fault, b"".join(details), self.version.namespace)
+
+
+def _packing(wsdl: Wsdl, version: SoapVersion, *, refers: bool) -> Packing | None:
+    """How the agency packs: it has one way for all its operations."""
+    operations = wsdl.operations.values()
+    request = [each for operation in operations for each in operation.input_attachments]
+    reply = [each for operation in operations for each in operation.output_attachments]
+    mtom = any(operation.mtom == "required" for operation in operations)
+    if not refers and not request and not reply and not mtom:
+        return None
+    return Packing(version=version, action="", mtom=mtom, refers=refers, request=request, reply=reply)
 
 
 # The prefix differs from the envelope's: one that is declared there already would not be declared again in canonical

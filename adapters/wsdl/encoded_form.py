@@ -130,8 +130,14 @@ class EncodedForm:
     def __init__(self, *, types: EncodedTypes, request: str, reply: str, version: Literal["1.1", "1.2"]) -> None:
         self._types = types
         self._version = version
+        self._names = request, reply
         self._request = types.element(request)
         self._reply = types.element(reply)
+
+    def turned(self) -> EncodedForm:
+        """The same messages as the other side has them: it reads requests and writes replies."""
+        request, reply = self._names
+        return EncodedForm(types=self._types, request=reply, reply=request, version=self._version)
 
     def literal(self, body: Element) -> bytes:
         """The contract's reply element out of a SOAP Body, whatever the wrapper is called in it.
