@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters import bridge_message
@@ -159,6 +159,7 @@ def test_reply_without_token_is_told_apart() -> None:
         proof().verify(SPOILT["without token"](call), call, now=NOW)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(body=st.binary(max_size=80))
 def test_body_that_is_no_envelope_is_refused_even_with_its_token(body: bytes) -> None:
     call = asked()

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.secrets import AgencySecrets
@@ -73,6 +73,7 @@ def test_name_cannot_lead_out_of_the_agencys_folder(tmp_path: Path, name: str) -
         secretfile.path_of(tmp_path, name, "password")
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(
     value=st.text(st.characters(min_codepoint=0x20, exclude_characters="\x7f", codec="utf-8"), min_size=1, max_size=50)
 )

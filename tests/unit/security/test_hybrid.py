@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from security import hybrid, keys
@@ -25,6 +25,7 @@ def agency() -> Unsealer:
     return hybrid.generate()
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(content=st.binary(max_size=300), context=st.binary(max_size=50))
 def test_recipient_opens_exactly_what_was_sealed(content: bytes, context: bytes) -> None:
     sealed = agency().recipient.seal(content, context=context, now=NOW)
@@ -47,6 +48,7 @@ def test_two_documents_have_nothing_in_common() -> None:
     assert first.content[:12] != second.content[:12]
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(at=st.integers(min_value=0, max_value=43), bit=st.integers(min_value=0, max_value=7))
 def test_content_with_one_bit_changed_does_not_open(at: int, bit: int) -> None:
     content = bytearray(hybrid.seal_with(b"k" * 32, b"sixteen letters.", context=CONTEXT))
