@@ -186,9 +186,8 @@ class Bus:
             self._log.warning(EXCHANGE_UNRECORDED, message_id=key[1], error=type(error).__name__)
 
     def _left_to_the_broker(self, request: ReceivedExchange) -> datetime | None:
-        if not (self._with_broker and request.asynchronous):
-            return None
-        return self._clock() + timedelta(seconds=SWEEP_AFTER_S)
+        is_left = self._with_broker and request.asynchronous
+        return self._clock() + timedelta(seconds=SWEEP_AFTER_S) if is_left else None
 
     # --- requests from the broker ------------------------------------------------------------------------
 
@@ -239,9 +238,7 @@ class Bus:
     async def _take_up(self, caller: CallerName, message_id: MessageId) -> Answer | None:
         """Run what the journal holds, unless somebody does already: then the journal's sweep watches over it."""
         stored = await self._journal.take_over(caller, message_id, lease_s=self.lease_s)
-        if stored is None:
-            return None
-        return await self.resume(stored)
+        return None if stored is None else await self.resume(stored)
 
     async def resume(self, stored: StoredExchange) -> Answer:
         """Run an exchange whose lease this worker has just taken from the journal."""
