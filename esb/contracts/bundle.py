@@ -19,8 +19,9 @@ import xmlschema
 from lxml import etree
 
 from esb.contracts.components import reach, settle
-from esb.contracts.diagnosis import Served, explained, explained_components, mended
+from esb.contracts.diagnosis import Served, complaints, explained, explained_components
 from esb.contracts.gathering import Embedded, Gathering, SchemaDocument, Shelf
+from esb.contracts.mending import mend
 from esb.contracts.redefinition import apply_redefinitions
 from esb.contracts.wellknown import XML_NAMESPACE, XSD_NAMESPACE
 from esb.errors import ContractUnsupported
@@ -28,7 +29,7 @@ from esb.errors import ContractUnsupported
 __all__ = ["XML_NAMESPACE", "XSD_NAMESPACE", "SchemaSet", "join"]
 
 _ROOT = "bundle:///"
-_MAX_MENDINGS = 50
+_MAX_MENDINGS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +116,9 @@ class _Compilation:
             try:
                 compiled = _validator(self._driver(), documents)
             except etree.XMLSchemaParseError as error:
-                if not mended(error, served, hints.append):
-                    raise ContractUnsupported(explained(error, served)) from error
+                found = complaints(error, served)
+                if not mend(found, self._gathering.documents, hints.append):
+                    raise ContractUnsupported(explained(found, error)) from error
                 continue
             return SchemaSet(
                 driver=self._driver(),

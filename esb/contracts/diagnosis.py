@@ -1,13 +1,12 @@
-"""Why a schema compiler refuses a contract, in words and with the place; and what can be mended all the same.
+"""Why a schema compiler refuses a contract, in words and with the place.
 
-Called by `bundle` when libxml2 or xmlschema does not take a set of documents. Nothing is mended silently: each mending
-is a hint with file and line.
+Called by `bundle` when libxml2 or xmlschema does not take a set of documents; `mending` changes what can be changed.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +14,10 @@ from lxml import etree
 
 from esb.contracts.gathering import XSD, SchemaDocument
 from esb.contracts.intake import line_of
-from esb.contracts.wellknown import FACETS
+from esb.contracts.wellknown import FACETS, XSD_NAMESPACE
 from security.xml import Element, parse
 
 _MAX_BYTES = 64 * 1024 * 1024
-_FACETS = frozenset(XSD + name for name in FACETS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,47 +38,80 @@ class Served:
         # Serialising a part keeps the namespaces that its ancestors declare; the values of attributes refer to them.
         return cls(document=document, content=etree.tostring(document.tree, with_tail=False))
 
-    def element_at(self, line: int) -> Element | None:
-        """The element of the contract that begins at a line of `content`, or the last one before it."""
-        found = None
-        read = parse(self.content, max_bytes=_MAX_BYTES, max_depth=256).iter()
-        for written, element in zip(read, self.document.tree.iter(), strict=True):
-            if line_of(written) > line:
-                break
-            found = element
-        return found
+    def lines(self) -> list[tuple[int, Element]]:
+        """Each element of the contract with the line of `content` at which it begins."""
+        written = parse(self.content, max_bytes=_MAX_BYTES, max_depth=256).iter()
+        return [(line_of(copy), element) for copy, element in zip(written, self.document.tree.iter(), strict=True)]
 
 
-def mended(error: etree.XMLSchemaParseError, served: Mapping[str, Served], say: Callable[[str], None]) -> bool:
-    """Whether something that libxml2 complains of was changed, so that it is worth another try."""
-    changed = False
-    for entry in _entries(error):
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Complaint:
+    """What libxml2 says, with the element of the contract that it is about; None where it names no place."""
+
+    message: str
+    served: Served | None = None
+    element: Element | None = None
+
+
+def complaints(error: etree.XMLSchemaParseError, served: Mapping[str, Served]) -> list[Complaint]:
+    """All that libxml2 says of a set of documents."""
+    found: list[Complaint] = []
+    elements: dict[str, list[tuple[int, Element]]] = {}
+    for entry in error.error_log:
         item = served.get(entry.filename)
-        element = item.element_at(entry.line) if item is not None else None
-        if item is not None and element is not None:
-            changed = _mend(item.document, element, entry.message, say) or changed
-    return changed
+        if item is None:
+            found.append(_without_place(entry.message, served))
+            continue
+        if entry.filename not in elements:
+            elements[entry.filename] = item.lines()
+        before = [element for line, element in elements[entry.filename] if line <= entry.line]
+        found.append(Complaint(message=entry.message, served=item, element=before[-1] if before else None))
+    return found
 
 
-def explained(error: etree.XMLSchemaParseError, served: Mapping[str, Served]) -> str:
-    """The first complaint of libxml2, with the place in the contract's own file."""
-    for entry in _entries(error):
-        item = served.get(entry.filename)
-        element = item.element_at(entry.line) if item is not None else None
-        if item is not None and element is not None:
-            return f"{item.document.place(element)}: XSD cannot be compiled: {_plain(entry.message)}"
-    return f"XSD cannot be compiled: {_plain(str(error))}"
+def _without_place(message: str, served: Mapping[str, Served]) -> Complaint:
+    """libxml2 forgets the place of some facets; where only one can be meant, it is that one."""
+    named = re.match(r"facet '(\w+)'", message)
+    if named is not None and named.group(1) in FACETS:
+        every = [(item, each) for item in served.values() for each in item.document.tree.iter(XSD + named.group(1))]
+        if len(every) == 1:
+            return Complaint(message=message, served=every[0][0], element=every[0][1])
+    return Complaint(message=message)
+
+
+def explained(found: list[Complaint], error: Exception) -> str:
+    """The first complaint that has a place, in the contract's own file, and what to do about it."""
+    for complaint in found:
+        if complaint.served is not None and complaint.element is not None:
+            place = complaint.served.document.place(complaint.element)
+            return f"{place}: XSD cannot be compiled: {plain(complaint.message)}{_advice(complaint.message)}"
+    return f"XSD cannot be compiled: {plain(str(error))}"
 
 
 def explained_components(schema: Any, served: Mapping[str, Served]) -> str | None:
     """What xmlschema finds wrong in a schema that libxml2 takes; None when it is nothing that matters here."""
-    for error in schema.all_errors:
+    # `schema.all_errors` would be those of the driver alone.
+    for error in schema.maps.all_errors:
         if _harmless(error):
             continue
-        address = str(error.schema_url or "")
-        item = served.get(address)
-        return f"{item.document.file if item else 'XSD'}: XSD cannot be understood: {_plain(str(error.message))}"
+        place = _place_of(error, served)
+        return f"{place}: XSD cannot be understood: {plain(str(error.message))}{_advice(str(error.message))}"
     return None
+
+
+def plain(message: str) -> str:
+    """A compiler's message on one line, without the namespace of XSD."""
+    text = message.replace("{http://www.w3.org/2001/XMLSchema}", "xs:")
+    return re.sub(r"\s+", " ", text).strip().rstrip(".")
+
+
+def _place_of(error: Any, served: Mapping[str, Served]) -> str:
+    item = served.get(str(error.schema_url or ""))
+    if item is None:
+        return "XSD"
+    inside = str(error.path or "").removeprefix("/xs:schema/")
+    found = item.document.tree.find(inside, {"xs": XSD_NAMESPACE}) if inside.startswith("xs:") else None
+    return item.document.file if found is None else item.document.place(found)
 
 
 def _harmless(error: Any) -> bool:
@@ -88,19 +119,17 @@ def _harmless(error: Any) -> bool:
     return "restriction" in str(error.message)
 
 
-def _mend(document: SchemaDocument, element: Element, message: str, say: Callable[[str], None]) -> bool:
-    if element.tag in _FACETS and element.getparent() is not None:
-        facet, value = str(element.tag).removeprefix(XSD), element.get("value", "")
-        say(f"{document.place(element)}: the facet {facet} {value!r} is left out: {_plain(message)}")
-        element.getparent().remove(element)  # type: ignore[union-attr]
-        return True
-    return False
+def _advice(message: str) -> str:
+    return next((f"; {advice}" for words, advice in _ADVICE.items() if words in message), "")
 
 
-def _entries(error: etree.XMLSchemaParseError) -> list[Any]:
-    return list(error.error_log)
-
-
-def _plain(message: str) -> str:
-    text = message.replace("{http://www.w3.org/2001/XMLSchema}", "xs:")
-    return re.sub(r"\s+", " ", text).strip().rstrip(".")
+_ADVICE = {
+    "not determinist": (
+        "an element could be matched at two places of the model (Unique Particle Attribution): let the places be told "
+        "apart by the element before them, or give the elements different names"
+    ),
+    "must not be greater than the value of 'maxOccurs'": "exchange the two, or leave minOccurs out",
+    "circular": "a definition may not be made of itself; take one of the references out",
+    "Element Declarations Consistent": "elements of one name in one type must have one type: give them different names",
+    "content is not valid. Expected is": "something is misspelt or stands where XSD does not allow it",
+}

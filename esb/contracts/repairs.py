@@ -75,6 +75,8 @@ def repair(document: SchemaDocument, say: Callable[[str], None]) -> None:
         _keep_allowed_attributes(element, name, tree)
         if name == "element" and element.get("ref") is not None:
             _replace_schema_reference(element)
+        if element.get("maxOccurs") == "0" or element.get("use") in {"required", "prohibited"}:
+            _settle_presence(element, tree)
         if name == "all":
             _make_sequence(document, element, say)
         _order_children(element, name)
@@ -119,6 +121,15 @@ def _keyword(name: str, key: str, value: str) -> str:
         return value
     word = value.strip().lower()
     return "unbounded" if key == "maxOccurs" and word in {"*", "-1"} else word
+
+
+def _settle_presence(element: Element, tree: Element) -> None:
+    """What never occurs need not be there; what must be there, or may not, needs no default."""
+    owner = element.getparent()
+    if element.get("maxOccurs") == "0" and owner is not None and owner is not tree:
+        owner.remove(element)
+    elif element.get("use") in {"required", "prohibited"} and element.get("default") is not None:
+        del element.attrib["default"]
 
 
 def _replace_schema_reference(element: Element) -> None:
