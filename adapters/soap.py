@@ -161,9 +161,9 @@ class SoapOperation:
             self._not_soap(status, error)
         except SecurityError as error:
             raise ReplyUnproven(error.reason, agency=self._agency, operation=self._name) from error
-        if self._is_plain:
-            return ProvenAnswer(http_status=status, content=came.content, signed_at=came.signed_at, claims=came.claims)
         self._check_headers(came, call)
+        if self._is_plain and not parts:
+            return ProvenAnswer(http_status=status, content=came.content, signed_at=came.signed_at, claims=came.claims)
         content, attached = self._attached(came.content, parts)
         return ProvenAnswer(
             http_status=status,
@@ -276,7 +276,7 @@ class SoapOperation:
 
     def _attached(self, content: bytes, parts: dict[str, Part]) -> tuple[bytes, dict[str, str]]:
         packing = self._envelope.packing
-        if not parts and packing is None:
+        if not parts and (packing is None or not packing.beside):
             return content, {}
         if packing is None or not self._believes:
             self._unproven("the reply's attachments are covered by no signature")

@@ -153,7 +153,7 @@ class SoapWire:
                 now=now,
                 header_blocks=blocks if signed else (),
                 plain_blocks=() if signed else blocks,
-                confirms=binding.signature or None,
+                confirms=binding.signature if self._manifest.signature.confirmation and binding.signature else None,
             )
             .envelope
         )

@@ -120,9 +120,11 @@ class Asking:
         """What of it the bus believes."""
         return self.operation(name).verify(raw, call, now=datetime.now(UTC))
 
-    async def ask(self, pin: str = "7TESTX1", name: str = "GetDebt", **values: Any) -> AgencyAnswer:
-        """One exchange."""
-        call = self.called({"Pin": pin, **values}, name, ORIGIN)
+    async def ask(
+        self, pin: str = "7TESTX1", name: str = "GetDebt", beside: Mapping[str, Any] | None = None, **values: Any
+    ) -> AgencyAnswer:
+        """One exchange. `beside`: values whose names are none of Python."""
+        call = self.called({"Pin": pin, **values, **(beside or {})}, name, ORIGIN)
         return self.operation(name).decode(self.proven(await self.sent(call, name), call, name))
 
     async def behave(self, *behaviours: str) -> None:
