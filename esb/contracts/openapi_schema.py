@@ -47,7 +47,7 @@ class Schemas:
     def closed(self, place: Place) -> Schema:
         """The schema at a place, complete in itself. Raises ContractUnsupported."""
         schema = self.plain(place)
-        return self.complete({} if schema is True else {"not": {}} if schema is False else schema, place)
+        return self.complete(_as_object(schema), place)
 
     def complete(self, schema: Schema, place: Place) -> Schema:
         """A schema made of `plain` parts with the definitions that they need. Raises ContractUnsupported: too large."""
@@ -127,9 +127,9 @@ class Schemas:
             if name in _SCHEMA:
                 yield name, self.plain(child)
             elif name in _SCHEMA_LISTS and isinstance(value, list):
-                yield name, [self.plain(child.child(str(index))) for index in range(len(value))]
+                yield name, [_as_object(self.plain(child.child(str(index)))) for index in range(len(value))]
             elif name in _SCHEMA_TABLES and isinstance(value, dict):
-                yield name, {key: self.plain(child.child(key)) for key in value}
+                yield name, {key: _as_object(self.plain(child.child(key))) for key in value}
             elif name not in _LEFT_OUT:
                 yield name, value
 
@@ -175,6 +175,14 @@ class Schemas:
     def _mapped(self, place: Place, target: str) -> tuple[str, tuple[str, ...]]:
         by_name = re.fullmatch(r"[A-Za-z0-9._-]+", target) and not target.endswith((".json", ".yaml", ".yml"))
         return self._references.named(place, f"#/components/schemas/{target}" if by_name else target).address
+
+
+def _as_object(schema: Any) -> Schema:
+    """Readers of a schema look for its keywords, and True and False have none."""
+    if isinstance(schema, bool):
+        return {} if schema else {"not": {}}
+    written: Schema = schema
+    return written
 
 
 def _of_kind(part: Any, name: str, marks: list[str]) -> Any:

@@ -10,6 +10,7 @@ import pytest
 from esb.contracts.json_operation import JsonOperation
 from esb.contracts.openapi_schema import MAX_SCHEMA_VALUES
 from esb.errors import ContractUnsupported, ContractViolation
+from esb.routes import expressions, shapes
 from tests.support.openapi import contract_of, get, operation_of, post, reply
 
 
@@ -79,7 +80,7 @@ def test_a_pattern_without_example_does_not_keep_a_contract_out() -> None:
 
 # --- references ------------------------------------------------------------------------------------------
 
-TREE = {
+TREE: dict[str, Any] = {
     "type": "object",
     "required": ["name"],
     "additionalProperties": False,
@@ -159,6 +160,8 @@ def test_other_ways_of_referring_are_refused(keyword: str) -> None:
         contract_of({"/a": get({keyword: "x"})})
 
 
+TREE31 = {**TREE, "properties": {"name": {"type": "string"}, "children": TREE["properties"]["children"]}}
+
 # --- kinds -----------------------------------------------------------------------------------------------
 
 PETS: dict[str, Any] = {
@@ -237,6 +240,23 @@ def test_statuses_are_found_by_number_by_range_and_by_default() -> None:
         operation.validate_reply(status, value)
         with pytest.raises(ContractViolation):
             operation.validate_reply(status, "x")
+
+
+def test_schemas_that_are_true_or_false_are_written_as_objects() -> None:
+    operation = operation_of({"/a": get({"type": "object", "properties": {"a": True, "b": False}})})
+    assert operation.reply_schema["properties"] == {"a": {}, "b": {"not": {}}}
+    operation.validate_reply(200, {"a": 1})
+    with pytest.raises(ContractViolation):
+        operation.validate_reply(200, {"b": 1})
+
+
+def test_a_route_reads_fields_of_a_contract_that_contains_itself() -> None:
+    operation = operation_of({"/a": get({"$ref": "#/components/schemas/Tree"})}, schemas={"Tree": TREE31})
+    schema = shapes.dereferenced(operation.reply_schema)
+    inferred, missing = shapes.infer(expressions.compile("children[0].children[].name").tree, schema)
+    assert (missing, inferred.schema["type"]) == ((), "array")
+    _, missing = shapes.infer(expressions.compile("nam").tree, schema)
+    assert [part.name for part in missing] == ["nam"]
 
 
 def test_an_operation_without_a_name_gets_one_of_method_and_path() -> None:
