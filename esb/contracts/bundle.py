@@ -30,6 +30,16 @@ __all__ = ["XML_NAMESPACE", "XSD_NAMESPACE", "SchemaSet", "join"]
 
 _ROOT = "bundle:///"
 _MAX_MENDINGS = 20
+_CONFUSED = (
+    xmlschema.XMLSchemaException,
+    OSError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    RecursionError,
+)
+"""What xmlschema raises for a schema that only libxml2 takes; it has an error of its own for few of the ways."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +71,8 @@ class SchemaSet:
         try:
             # "never": these bytes were written by us, out of trees that had neither DTD nor entities.
             schema = _Components(self.driver, base_url=_ROOT, opener=opener, use_fallback=False, defuse="never")
-        except (xmlschema.XMLSchemaException, OSError) as error:
-            raise ContractUnsupported(f"XSD cannot be understood: {error}") from error
+        except _CONFUSED as error:
+            raise ContractUnsupported(f"XSD cannot be understood: {type(error).__name__}: {error}") from error
         reason = explained_components(schema, self.served)
         if reason is not None:
             raise ContractUnsupported(reason)

@@ -102,7 +102,12 @@ def explained_components(schema: Any, served: Mapping[str, Served]) -> str | Non
 def plain(message: str) -> str:
     """A compiler's message on one line, without the namespace of XSD."""
     text = message.replace("{http://www.w3.org/2001/XMLSchema}", "xs:")
+    text = re.sub(r"Xsd(\w+)\((?:name|ref)='([^']*)'[^)]*\)", _named, text)
     return re.sub(r"\s+", " ", text).strip().rstrip(".")
+
+
+def _named(found: re.Match[str]) -> str:
+    return f"{found.group(1).lower()} {found.group(2)}"
 
 
 def _place_of(error: Any, served: Mapping[str, Served]) -> str:
