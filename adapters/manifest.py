@@ -20,7 +20,8 @@ from adapters.manifest_bridge import BridgeTerms
 from adapters.manifest_credentials import CredentialTerms
 from adapters.manifest_fields import FIELDS, WEEKDAYS
 from adapters.manifest_interaction import InteractionTerms
-from adapters.manifest_soap import HeaderTerms, InnerSignatureTerms, ShepTerms, WsseTerms, XRoadTerms
+from adapters.manifest_soap import HeaderTerms, InnerSignatureTerms, ShepTerms, XRoadTerms
+from adapters.manifest_wsse import WsseTerms
 from esb.model import AgencyCode, Finding, Text
 from esb.resilience.guard import Limits as GuardLimits
 from esb.routes import document, fields
@@ -272,7 +273,7 @@ def _contradictions(values: Mapping[str, Any], root: document.Node, path: Path) 
     kind, authentication = values["kind"], values["authentication"]
     if kind not in _SPEAKERS[authentication]:
         yield _finding(path, root.line_of("authentication"), f"a {kind} adapter cannot use {authentication}")
-    yield from _contract_contradictions(values["contract"], kind, root, path)
+    yield from _contract_contradictions(values["contract"], kind, root, path, has_shep=values["shep"] is not None)
     if authentication == "http-signature" and not values["signature"]["confirmation"]:
         text = "HTTP signatures always bind a reply to its request; leave confirmation out"
         yield _finding(path, root.line_of("signature", "confirmation"), text)
@@ -311,14 +312,16 @@ _SPEAKERS: Final[Mapping[str, frozenset[str]]] = {
 
 
 def _contract_contradictions(
-    contract: Mapping[str, Any], kind: str, root: document.Node, path: Path
+    contract: Mapping[str, Any], kind: str, root: document.Node, path: Path, *, has_shep: bool
 ) -> Iterable[Finding]:
     operations: Mapping[str, Mapping[str, Any]] = contract["operations"]
     if kind == "xml" and not operations:
         text = "contract.operations is missing: an XSD does not say how it is called"
         yield _finding(path, root.line_of("contract"), text)
-    if kind == "soap" and (operations or contract["xsd"]):
+    if kind == "soap" and (operations or contract["xsd"]) and not has_shep:
         yield _finding(path, root.line_of("contract"), "a WSDL says itself which operations and elements there are")
+    if has_shep and not operations:
+        yield _finding(path, root.line_of("contract"), "contract.operations is missing: an XSD has no operations")
     if kind == "rest" and operations and not contract["xsd"]:
         text = "contract.operations names elements of contract.xsd, which is missing"
         yield _finding(path, root.line_of("contract", "operations"), text)

@@ -228,8 +228,8 @@ class _Loader:
         return {name: Compiled(operation=one.operation, shape=one.shape) for name, one in made.items()}
 
     def _soap(self, manifest: Manifest, endpoint: Endpoint, secrets: AgencySecrets) -> dict[str, Compiled]:
-        where, bundle = manifest.contract, self._bundle(manifest)
-        compiled = wsdl.compile(bundle, where.file, service=where.service, port=where.port)
+        bundle = self._bundle(manifest)
+        compiled = soap_compilation.compile_contract(manifest, bundle)
         parts = SoapParts(
             manifest=manifest, endpoint=endpoint, wsdl=compiled, bundle=bundle, keys=self._keys, secrets=secrets
         )

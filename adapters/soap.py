@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, Protocol
 
 from adapters import attachments
 from adapters import contract_headers as headers_of
@@ -41,6 +41,23 @@ _TAKEN: Final = frozenset({200, 202, 204})
 """What a server says to a one-way message that it took (WS-I Basic Profile 1.1, R1124)."""
 
 
+class Wrapper(Protocol):
+    """A gateway's own envelope between the Body and the contract's element."""
+
+    def wrap(self, document: bytes, occasion: Occasion) -> bytes:
+        """The Body's element. Raises KeyUnavailable."""
+        ...
+
+    def unwrap(self, content: bytes) -> bytes | AgencyAnswer:
+        """The contract's element, or what the gateway says instead.
+
+        Raises:
+            ContractViolation: it is not the gateway's envelope.
+            AgencyRejected, AgencyFault: it says that something went wrong.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """What an operation's messages are beside the element of the contract; made at load.
@@ -54,6 +71,7 @@ class Envelope:
     reply_headers: ReplyHeaders | None = None
     packing: Packing | None = None
     inner: InnerSignature | None = None
+    wrapper: Wrapper | None = None
     missing: str = ""
 
 
@@ -187,6 +205,11 @@ class SoapOperation:
                 fault = read_fault(content, self._version)
                 if fault is not None:
                     return self._meanings.of_fault(fault)
+            if self._envelope.wrapper is not None:
+                unwrapped = self._envelope.wrapper.unwrap(content)
+                if isinstance(unwrapped, AgencyAnswer):
+                    return unwrapped
+                content = unwrapped
             said = self._meanings.of_code(content)
             if said is not None:
                 return said
@@ -216,7 +239,8 @@ class SoapOperation:
         content, parts = request.content, list[Part]()
         if form.packing is not None:
             content, parts = form.packing.take_out(content, request.attachments)
-        envelope, proof = self._sealed(form.body.write(content), written, occasion.now)
+        inside = form.body.write(content) if form.wrapper is None else form.wrapper.wrap(content, occasion)
+        envelope, proof = self._sealed(inside, written, occasion.now)
         packed = None if form.packing is None else form.packing.pack(envelope, parts)
         if packed is not None:
             headers = {**headers, "Content-Type": packed[0]}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from adapters import attachments, contract_headers
+from adapters import attachments, contract_headers, wsdl
 from adapters.addressing import AddressingHeaders
 from adapters.agency_keys import AgencyKeys
 from adapters.attachments import SWA_REF, Packing
@@ -15,17 +15,20 @@ from adapters.endpoint import Endpoint
 from adapters.inner_signature import InnerSignature
 from adapters.manifest import Manifest
 from adapters.secrets import AgencySecrets
+from adapters.shep_operations import ShepWrapper, compile_shep
 from adapters.soap import Envelope, SoapOperation
 from adapters.soap_body import body_form
 from adapters.soap_headers import HeaderDialect, SoapHeaders
+from adapters.soap_meaning import Meanings
 from adapters.soap_proof import believes, signer_of, verifier_of
 from adapters.wsdl import Header, Wsdl, WsdlOperation
 from adapters.xroad import XRoadHeaders
 from esb.contracts.contract import Contract
 from esb.errors import ContractUnsupported
 from esb.ports import FieldShape
-from security.enveloped import EnvelopedVerifier
+from security.enveloped import EnvelopedSigner, EnvelopedVerifier
 from security.errors import KeyUnavailable
+from security.keys import Algorithm
 from security.wsse import SoapVersion, WsseSigner
 
 
@@ -39,6 +42,14 @@ class SoapParts:
     bundle: Mapping[str, bytes]
     keys: AgencyKeys
     secrets: AgencySecrets
+
+
+def compile_contract(manifest: Manifest, bundle: Mapping[str, bytes]) -> Wsdl:
+    """The contract as a WSDL gives it, or as an XSD does behind a gateway. Raises ContractUnsupported."""
+    if manifest.shep is not None:
+        return compile_shep(manifest, bundle)
+    where = manifest.contract
+    return wsdl.compile(bundle, where.file, service=where.service, port=where.port)
 
 
 def compile_operations(parts: SoapParts) -> dict[str, tuple[SoapOperation, FieldShape]]:
@@ -89,6 +100,7 @@ class _Compilation:
                 reply_headers=reply_headers,
                 packing=packing,
                 inner=self._inner(),
+                wrapper=self._wrapper(),
                 missing=missing,
             ),
         )
@@ -144,6 +156,20 @@ class _Compilation:
             refers=refers,
             request=operation.input_attachments,
             reply=operation.output_attachments,
+        )
+
+    def _wrapper(self) -> ShepWrapper | None:
+        terms = self._manifest.shep
+        if terms is None:
+            return None
+        key = self._parts.keys.signing.get(Algorithm(self._manifest.signature.algorithm))
+        return ShepWrapper(
+            terms,
+            operation=self._operation.name,
+            password=self._parts.secrets.secret(terms.password) if terms.password else None,
+            signer=EnvelopedSigner(key) if key and key.certificate else None,
+            meanings=Meanings(self._manifest, self._operation.name),
+            agency=self._manifest.agency,
         )
 
     def _inner(self) -> InnerSignature | None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from adapters.absence import NOTHING, says_absent
-from adapters.agency_words import WordsReader
+from adapters.agency_words import MAX_CODE, MAX_MESSAGE, WordsReader
 from adapters.manifest import Manifest, Meaning
 from adapters.soap_fault import SoapFault
 from esb.contracts.openapi_xml import read_any_document
@@ -41,6 +41,16 @@ class Meanings:
     def of_fault(self, fault: SoapFault) -> AgencyAnswer:
         """No record. Raises AgencyRejected, AgencyFault."""
         return self._of_codes(fault.codes, "SOAP fault", fault.message, fault.causes)
+
+    def of_status(self, code: str, message: str) -> AgencyAnswer | None:
+        """What a gateway's status means; None for success, which is SCSS… unless the manifest says otherwise.
+
+        Raises:
+            AgencyRejected, AgencyFault.
+        """
+        if self._faults.is_success(code) or (not self._faults.success and code.startswith("SCSS")):
+            return None
+        return self._of_codes((code[:MAX_CODE],), "status of the gateway", message[:MAX_MESSAGE] or None, ())
 
     def of_code(self, content: bytes) -> AgencyAnswer | None:
         """What a code in a reply means where it does not just mean success; only where the manifest knows such codes.

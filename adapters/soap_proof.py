@@ -11,7 +11,7 @@ from pathlib import Path
 
 from adapters.agency_keys import ENCRYPTION, AgencyKeys
 from adapters.manifest import Authentication, Manifest
-from adapters.manifest_soap import UNSIGNED, UsernameTerms, WsseTerms
+from adapters.manifest_wsse import UNSIGNED, UsernameTerms, WsseTerms
 from adapters.secrets import AgencySecrets
 from security.errors import KeyUnavailable
 from security.keys import Algorithm

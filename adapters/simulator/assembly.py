@@ -11,7 +11,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from adapters import manifest as manifests
-from adapters import wsdl
 from adapters.attachments import SWA_REF
 from adapters.manifest import Kind, Manifest
 from adapters.manifest_bridge import BridgeTerms
@@ -26,9 +25,11 @@ from adapters.simulator.keys import AgencyKeys
 from adapters.simulator.later import Carrier, HttpSignatureCarrier, LaterDialect, WsseCarrier
 from adapters.simulator.rest import RestDialect
 from adapters.simulator.rest_answers import RestAnswers
+from adapters.simulator.shep import ShepGateway
 from adapters.simulator.soap import SoapDialect
 from adapters.simulator.soap_answers import SoapAnswers
 from adapters.simulator.soap_wire import SoapWire
+from adapters.soap_compilation import compile_contract
 from esb.contracts import catalogue
 from esb.errors import ConfigurationError, RoutesInvalid
 from esb.ports import utc_now
@@ -49,7 +50,7 @@ def dialect_of(agency: str, *, settings: Settings, home: Path) -> Dialect:
     manifest = manifest_of(agency, settings)
     terms = manifest.signature
     own = keys.load(home, agency, now=datetime.now(UTC), passphrase=settings.key_passphrase)
-    answers = answers_of(agency, settings)
+    answers = answers_of(agency, settings, home)
     dialect: Dialect
     if isinstance(answers, SoapAnswers):
         dialect = _soap_dialect(manifest, answers, own, settings, home)
@@ -130,16 +131,19 @@ def _bridge_dialect(
     )
 
 
-def answers_of(agency: str, settings: Settings) -> SoapAnswers | RestAnswers:
-    """What the agency would say, without keys. Raises ConfigurationError."""
+def answers_of(agency: str, settings: Settings, home: Path | None = None) -> SoapAnswers | RestAnswers:
+    """What the agency would say, without keys; with the passwords below `home`. Raises ConfigurationError."""
     manifest = manifest_of(agency, settings)
     records = register.load(Path(settings.adapters) / agency / DATA_FILE)
     contract = manifest.contract
     bundle = catalogue.load_bundle(Path(settings.schemas) / "agencies" / agency / contract.version)
     if manifest.kind is Kind.SOAP:
-        compiled = wsdl.compile(bundle, contract.file, service=contract.service, port=contract.port)
+        compiled = compile_contract(manifest, bundle)
         refers = any(SWA_REF.encode() in content for content in bundle.values())
-        return SoapAnswers(wsdl=compiled, records=records, manifest=manifest, refers=refers)
+        gateway = None
+        if manifest.shep is not None:
+            gateway = ShepGateway(manifest.shep, AgencySecrets(home, agency) if home else None)
+        return SoapAnswers(wsdl=compiled, records=records, manifest=manifest, refers=refers, gateway=gateway)
     return RestAnswers(operations=compile_operations(manifest, bundle), records=records)
 
 

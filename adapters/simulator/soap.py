@@ -15,6 +15,7 @@ from adapters.simulator.behaviours import Kind
 from adapters.simulator.dialect import Chosen, Draft, Incoming, Question, Refusal, Sealed, SeenOnce
 from adapters.simulator.keys import AgencyKeys
 from adapters.simulator.register import AgencyReply, FaultText
+from adapters.simulator.shep import MESSAGE_ID
 from adapters.simulator.soap_answers import SoapAnswers
 from adapters.simulator.soap_wire import Binding, SoapWire, binding_of
 from adapters.soap_envelope import plain_envelope
@@ -79,7 +80,7 @@ class SoapDialect:
         if not draft.content:
             return Sealed(http_status=draft.http_status, headers={}, body=b"")
         binding = binding_of(proof)
-        content = _spoil_content(draft.content, chosen)
+        content = _spoil_content(draft.content.replace(MESSAGE_ID.encode(), binding.message_id.encode()), chosen)
         written = self._answers.signed_inside(content, self._keys.own)
         if written != content:
             content = xml.canonical(xml.parse(written))

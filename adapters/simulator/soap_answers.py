@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
+
+import msgspec
 
 from adapters import attachments
 from adapters.attachments import Packing
@@ -16,9 +18,11 @@ from adapters.contract_headers import KEY as HEADER
 from adapters.contract_headers import ReplyHeaders, RequestHeaders
 from adapters.manifest import Manifest
 from adapters.multipart import Part
+from adapters.shep_operations import ANSWER
 from adapters.simulator.answers import known_drafts
 from adapters.simulator.dialect import Draft, Question, Refusal
 from adapters.simulator.register import AgencyReply, FaultText, Register
+from adapters.simulator.shep import ShepGateway
 from adapters.simulator.soap_documents import signed_inside
 from adapters.simulator.soap_wire import binding_of
 from adapters.soap_body import agency_form, body_of
@@ -28,14 +32,27 @@ from security import xml
 from security.keys import SigningKey
 from security.wsse import SoapVersion
 
+STATUS: Final = "$status"
+"""In a record: the gateway's status code, with `message`, in place of a document."""
+
+CORRELATION: Final = "correlationId"
+
 
 class SoapAnswers:
     """One SOAP agency's contract and records."""
 
-    def __init__(self, *, wsdl: Wsdl, records: Register, manifest: Manifest, refers: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        wsdl: Wsdl,
+        records: Register,
+        manifest: Manifest,
+        refers: bool = False,
+        gateway: ShepGateway | None = None,
+    ) -> None:
         """Encode every answer once, so that a data file that breaks the contract is found now.
 
-        `refers`: the contract has swaRef.
+        `refers`: the contract has swaRef. `gateway`: what stands in front of the agency.
 
         Raises:
             ConfigurationError: names operation, key and field.
@@ -43,6 +60,7 @@ class SoapAnswers:
         operations = wsdl.operations.values()
         self.version = SoapVersion(next(iter(operations)).soap_version)
         self._records = records
+        self._gateway = gateway
         self._operations = wsdl.operations
         self._forms = {name: agency_form(operation) for name, operation in wsdl.operations.items()}
         self.whole = any(form.whole for form in self._forms.values())
@@ -70,6 +88,8 @@ class SoapAnswers:
             Refusal: an element that no operation takes, or one without records.
             ContractViolation: it does not fit the contract.
         """
+        if self._gateway is not None:
+            return self._through(self._gateway, content, proof)
         operation = self._operation_of(content, action)
         if operation is None or operation.name not in self._records.operations:
             raise Refusal("Client.Operation", "no such operation", proof=proof)
@@ -83,6 +103,16 @@ class SoapAnswers:
         values = self._decoders[operation.input].decode(content)
         key = self._records.key_of(operation.name, values)
         return Question(operation=operation.name, key=key, values=values, proof=proof)
+
+    def _through(self, gateway: ShepGateway, content: bytes, proof: bytes) -> Question:
+        name, document, message_id = gateway.read(content, proof)
+        binding = msgspec.structs.replace(binding_of(proof), message_id=message_id).kept()
+        if name.endswith(ANSWER):
+            return Question(operation=name, key=message_id, values={CORRELATION: message_id}, proof=binding)
+        if name not in self._records.operations:
+            raise Refusal("Client.Operation", "no such operation", proof=proof)
+        values = self._decoders[self._operations[name].input].decode(document)
+        return Question(operation=name, key=self._records.key_of(name, values), values=values, proof=binding)
 
     def _operation_of(self, content: bytes, action: str) -> WsdlOperation | None:
         root = xml.parse(content, max_bytes=len(content))
@@ -104,7 +134,11 @@ class SoapAnswers:
 
     def draft_for(self, operation: str, values: Mapping[str, Any]) -> Draft:
         """What the agency's records give for a request."""
+        if self._gateway is not None and operation.endswith(ANSWER):
+            return Draft(http_status=200, content=self._gateway.fetched(values[CORRELATION]))
         key = self._records.key_of(operation, values)
+        if self._gateway is not None and self._gateway.is_async:
+            return self.draft(operation, self._records.answer(operation, key))
         return self._drafts.get((operation, key)) or self.draft(operation, self._records.answer(operation, key))
 
     def draft(self, name: str, reply: AgencyReply) -> Draft:
@@ -123,6 +157,8 @@ class SoapAnswers:
         if operation.one_way:
             return Draft(http_status=202, content=b"")
         document = reply.document if isinstance(reply.document, Mapping) else {}
+        if self._gateway is not None:
+            return Draft(http_status=200, content=self._wrapped(self._gateway, operation, document))
         values = {key: value for key, value in document.items() if key not in {HEADER, attachments.KEY}}
         content = self._encoders[operation.output].encode(values)
         return Draft(
@@ -131,6 +167,12 @@ class SoapAnswers:
             blocks=tuple(self._write_headers[name].encode(document.get(HEADER, {}))),
             attachments=document.get(attachments.KEY, {}),
         )
+
+    def _wrapped(self, gateway: ShepGateway, operation: WsdlOperation, document: Mapping[str, Any]) -> bytes:
+        if STATUS in document:
+            return gateway.nothing(str(document[STATUS]), str(document.get("message", "")))
+        answering = self._operations.get(operation.name + ANSWER, operation)
+        return gateway.answered(self._encoders[answering.output].encode(document))
 
     def _in_body(self, children: bytes) -> bytes:
         namespace = self.version.namespace.encode()

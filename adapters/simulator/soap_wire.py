@@ -40,6 +40,7 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
     signature: bytes = b""
     blocks: tuple[bytes, ...] = ()
     packed: bool = False
+    message_id: str = ""
 
     def kept(self) -> bytes:
         """As a `proof`."""

@@ -85,12 +85,13 @@ def written(folder: Path, *, manifest: str, contract: str = "", records: str = R
     authentication = how.pop("authentication", "wsse-x509")
     return write_agency(
         folder,
-        {"heat.wsdl": contract or wsdl(), **how.pop("files", {})},
+        how.pop("files", None) or {"heat.wsdl": contract or wsdl()},
         kind="soap",
         file=how.pop("file", "heat.wsdl"),
         authentication=authentication,
         more=manifest,
         simulator=records,
+        contract=how.pop("contract_lines", ""),
         **how,
     )
 
