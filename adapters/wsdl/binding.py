@@ -23,17 +23,8 @@ _VERSIONS: Mapping[str, Literal["1.1", "1.2"]] = {
 }
 _MIME = "{http://schemas.xmlsoap.org/wsdl/mime/}"
 _HTTP = "http://schemas.xmlsoap.org/wsdl/http/"
-_TRANSPORTS = frozenset(
-    {
-        "",
-        "http://schemas.xmlsoap.org/soap/http",
-        "http://schemas.xmlsoap.org/soap/http/",
-        "http://www.w3.org/2003/05/soap/bindings/HTTP/",
-        "http://www.w3.org/2003/05/soap/bindings/HTTP",
-        "http://schemas.xmlsoap.org/soap/https",
-        "https://schemas.xmlsoap.org/soap/http",
-    }
-)
+_OTHER_TRANSPORTS = ("jms", "smtp", "mail", "tcp", "msmq", "pipe")
+"""Parts of transport names that do not mean HTTP. Servers write many names for the one that does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -106,7 +97,8 @@ def ports(definitions: Definitions) -> Iterator[Port | tuple[str, str, str]]:
         try:
             yield _port("", binding, binding, definitions)
         except ContractUnsupported as error:
-            yield "", binding.name, error.reason
+            if not nodes:
+                yield "", binding.name, error.reason
 
 
 def operations(definitions: Definitions, port: Port, wrappers: Wrappers) -> list[DraftOperation]:
@@ -346,7 +338,7 @@ def _port(service: str, node: Node, binding: Node, definitions: Definitions) -> 
         )
         raise ContractUnsupported(f"{binding.place}: binding {binding.name} is {kind}; only SOAP is read")
     transport = (soap.element.get("transport") or "").strip()
-    if transport not in _TRANSPORTS:
+    if any(word in transport.lower() for word in _OTHER_TRANSPORTS):
         raise ContractUnsupported(f"{soap.place}: the transport {transport} is not HTTP")
     addresses = [child for child in node.element if str(child.tag).endswith("}address")]
     return Port(

@@ -211,6 +211,9 @@ def _nowhere(reference: Reference, namespace: str, index: Mapping[Key, Component
         return f"{missing} ({what})"
     if namespace not in gathering.namespaces and namespace not in {"", XSD_NAMESPACE}:
         return f"{what}, but no file among the contract's files has that namespace; add its XSD file"
+    other = next((kind for kind in _KINDS.values() if (kind, namespace, reference.name) in index), None)
+    if other is not None:
+        return f"{what}, which is declared nowhere; there is a declaration of that name, but of another kind: {other}"
     known = (
         BUILTIN_TYPES
         if namespace == XSD_NAMESPACE

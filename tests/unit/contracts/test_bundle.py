@@ -245,6 +245,7 @@ def test_an_import_that_nobody_uses_may_lead_nowhere() -> None:
         ),
         ('\n<xs:include schemaLocation="x/gone.xsd"/>', r"a\.xsd:2 includes x/gone\.xsd, .*; add gone\.xsd"),
         ('\n\n<xs:element name="A" type="v:T"/>', r"a\.xsd:3: the prefix of v:T is not declared"),
+        ('<xs:element name="A" type="t:A"/>', "there is a declaration of that name, but of another kind: element"),
         ('<xs:element name="A" type="xs:integr"/>', "declared nowhere; did you mean integer"),
         (
             (
