@@ -89,14 +89,14 @@ def check(case: Case, agency: str, *, table: RouteTable, answers: Answers) -> tu
         return (f"route: there is no route {case.route!r} that calls an agency",)
     if route.agency != agency:
         return (f"route: {case.route} asks {route.agency}, not {agency}",)
-    asked, got = _exchange(case, route, answers)
+    asked, got = play(case, route, answers)
     problems = list(_differences("reply", _canonical(_expectation(case, got)), _canonical(got)))
     if asked != case.agency_request:
         problems = [*_differences("agency_request", _canonical(case.agency_request), _canonical(asked)), *problems]
     return tuple(problems)
 
 
-def _exchange(case: Case, route: CallRoute, answers: Answers) -> tuple[Mapping[str, Any] | None, Expected]:
+def play(case: Case, route: CallRoute, answers: Answers) -> tuple[Mapping[str, Any] | None, Expected]:
     """What the agency was asked and what the portal gets; the same steps as the pipeline's, without proof."""
     asked: Mapping[str, Any] | None = None
     try:

@@ -38,8 +38,8 @@ _A_CALLER = 'callers:\n  agency: {title: {az: "Qurum", en: "Agency"}}\n'
 
 def lint(bundle: Bundle, agency: str, version: str, *, settings: Settings, keys: AgencyKeys) -> tuple[Finding, ...]:
     """Everything the loader has to say about the bundle, with places as its files are named. No call could leave."""
-    with _laid_out(bundle, agency, version, settings) as (there, folder):
-        return _loaded(there, folder, keys)[1]
+    with laid_out(bundle, agency, version, settings) as (there, folder):
+        return loaded_from(there, folder, keys)[1]
 
 
 def run_cases(
@@ -58,11 +58,11 @@ def run_cases(
 
     if bundles.CASES not in bundle.files:
         raise RegistrationRefused(f"there are no golden cases: write {bundles.CASES}")
-    with _laid_out(bundle, agency, version, settings) as (there, folder):
-        loaded, findings = _loaded(there, folder, keys)
+    with laid_out(bundle, agency, version, settings) as (there, folder):
+        loaded, findings = loaded_from(there, folder, keys)
         if loaded is None:
             raise RoutesInvalid(findings)
-        table = _proposed(folder / "agencies" / agency, loaded) or compiler.load(
+        table = proposed(folder / "agencies" / agency, loaded) or compiler.load(
             Path(settings.routes), _with_version(installed, loaded, agency)
         )
         results = tuple(cases.run([agency], table=table, settings=there))
@@ -72,7 +72,8 @@ def run_cases(
 
 
 @contextlib.contextmanager
-def _laid_out(bundle: Bundle, agency: str, version: str, settings: Settings) -> Iterator[tuple[Settings, Path]]:
+def laid_out(bundle: Bundle, agency: str, version: str, settings: Settings) -> Iterator[tuple[Settings, Path]]:
+    """A bundle in a temporary folder as if it were checked in: settings that find it there, and the folder."""
     with tempfile.TemporaryDirectory(prefix="esb-bundle-") as name:
         folder = Path(name)
         _write(bundle.contract, folder / "schemas" / "agencies" / agency / version)
@@ -93,7 +94,8 @@ def _write(files: Mapping[str, bytes], folder: Path) -> None:
         path.write_bytes(content)
 
 
-def _loaded(there: Settings, folder: Path, keys: AgencyKeys) -> tuple[Catalogue | None, tuple[Finding, ...]]:
+def loaded_from(there: Settings, folder: Path, keys: AgencyKeys) -> tuple[Catalogue | None, tuple[Finding, ...]]:
+    """What the loader makes of it, None where there are errors, and all that it says, without the folder's name."""
     own = dataclasses.replace(keys, findings=())
     try:
         loaded = registry.load(there, own, Transport(), registered=Registered())
@@ -109,7 +111,12 @@ def _named(finding: Finding, folder: Path) -> Finding:
     return msgspec.structs.replace(finding, file=file, message=finding.message.replace(f"{folder}/", ""))
 
 
-def _proposed(folder: Path, loaded: Catalogue) -> RouteTable | None:
+def proposed(folder: Path, loaded: Catalogue) -> RouteTable | None:
+    """The routes that an adapter's folder proposes, over its own contract; None where it has none.
+
+    Raises:
+        RoutesInvalid: they hold errors.
+    """
     path = folder / bundles.ROUTES
     if not path.is_file():
         return None
