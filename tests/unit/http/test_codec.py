@@ -195,12 +195,18 @@ def test_parameters_are_read_as_any_other_parser_reads_them(parameters: dict[str
 
 def test_a_reply_is_compact_and_in_the_order_of_the_model() -> None:
     source = Source(
-        agency="din-reg", operation="GetPersonByPin", status=Status.OK, as_of=NOW, elapsed_ms=12, attempts=1
+        agency="din-reg",
+        operation="GetPersonByPin",
+        status=Status.OK,
+        as_of=NOW,
+        elapsed_ms=12,
+        attempts=1,
+        version="v1",
     )
     assert codec.encode(reply(data={"surname": "Əliyeva"}, sources=(source,))).decode() == (
         '{"message_id":"m","correlation_id":null,"route":"person.identity","version":1,"status":"OK",'
         '"data":{"surname":"Əliyeva"},"sources":[{"agency":"din-reg","operation":"GetPersonByPin","status":"OK",'
-        '"as_of":"2026-11-21T08:00:00Z","elapsed_ms":12,"attempts":1}],"faults":[],'
+        '"as_of":"2026-11-21T08:00:00Z","elapsed_ms":12,"attempts":1,"version":"v1"}],"faults":[],'
         '"received_at":"2026-11-21T08:00:00Z","completed_at":"2026-11-21T08:00:00Z"}'
     )
 
