@@ -54,7 +54,6 @@ class Needs:
         "keys",
         "last_checkpoint",
         "now_us",
-        "outbox",
         "outbox_ids",
         "own_leases",
         "registrations",
@@ -69,7 +68,6 @@ class Needs:
         self.work: dict[Routes, int] = {}
         self.inbox: dict[str, int] = {}
         self.inbox_keys: set[Key] = set()
-        self.outbox = 0
         self.outbox_ids: set[int] = set()
         self.last_checkpoint = False
         self.own_leases = False
@@ -85,7 +83,6 @@ class Needs:
             or self.own_leases
             or self.inbox
             or self.inbox_keys
-            or self.outbox
             or self.outbox_ids
             or self.last_checkpoint
             or self.registrations
@@ -102,7 +99,6 @@ class Snapshot(msgspec.Struct, kw_only=True):
     own_leases: list[ExchangeRow] = []
     inbox: list[WaitingReply] = []
     inbox_ids: dict[Key, int] = {}
-    outbox: list[WaitingMessage] = []
     outbox_messages: dict[int, WaitingMessage] = {}
     last_checkpoint: int = 0
     registrations: dict[str, RegistrationRow] = {}
@@ -128,7 +124,6 @@ class Plan(msgspec.Struct, kw_only=True):
     awaited: list[AwaitedRow]
     inbox_due: list[tuple[int, int]]
     inbox_removed: list[int]
-    outbox_due: list[tuple[int, int]]
     outbox_removed: list[int]
     outbox_returned: list[int]
     checkpoints: list[Checkpoint]
@@ -139,13 +134,11 @@ class Plan(msgspec.Struct, kw_only=True):
 
     @property
     def routine(self) -> bool:
-        """Only what exchanges write on their way: the part that is one statement on PostgreSQL."""
+        """Only what exchanges and their messages write on the way: the part that is one statement on PostgreSQL."""
         return not (
             self.awaited
             or self.inbox_due
             or self.inbox_removed
-            or self.outbox_due
-            or self.outbox_removed
             or self.outbox_returned
             or self.checkpoints
             or self.registrations
@@ -157,7 +150,7 @@ class Plan(msgspec.Struct, kw_only=True):
     def empty(self) -> bool:
         """Nothing to write."""
         return self.routine and not (
-            self.new or self.changes or self.records or self.outbox or self.inbox or self.claims
+            self.new or self.changes or self.records or self.outbox or self.outbox_removed or self.inbox or self.claims
         )
 
 
@@ -181,7 +174,6 @@ class Draft:
         self.unanswered = unanswered
         self.inbox_due: dict[int, int] = {}
         self.inbox_removed: list[int] = []
-        self.outbox_due: dict[int, int] = {}
         self.outbox_removed: list[int] = []
         self.outbox_returned: list[int] = []
         self.checkpoints: list[Checkpoint] = []
@@ -288,7 +280,6 @@ class Draft:
             awaited=[row for _, row in sorted(self._awaited.items())],
             inbox_due=sorted(self.inbox_due.items()),
             inbox_removed=sorted(self.inbox_removed),
-            outbox_due=sorted(self.outbox_due.items()),
             outbox_removed=sorted(self.outbox_removed),
             outbox_returned=sorted(self.outbox_returned),
             checkpoints=self.checkpoints,

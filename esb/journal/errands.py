@@ -1,4 +1,4 @@
-"""Writes that leave no record: inbox and outbox hand-outs, checkpoints, housekeeping. They share commits as well.
+"""Writes that leave no record: inbox hand-outs, checkpoints, housekeeping. They share commits as well.
 
 Same shape and rules as `operations`; apart from them because no exchange changes here.
 """
@@ -17,9 +17,8 @@ from esb.journal.rows import (
     WaitingMessage,
     inbox_reply,
     outgoing_of,
-    pending_outgoing,
 )
-from esb.ports import InboxReply, PendingOutgoing
+from esb.ports import InboxReply
 from security.hashchain import Checkpoint
 
 
@@ -60,25 +59,6 @@ class Acknowledge(msgspec.Struct, frozen=True, kw_only=True):
             return False
         draft.inbox_removed.append(inbox_id)
         return True
-
-
-class LeaseOutgoing(msgspec.Struct, frozen=True, kw_only=True):
-    """Hand out outbox rows to a relay until `until_us`."""
-
-    limit: int
-    until_us: int
-    weight_bytes: int = 0
-
-    def read(self, needs: Needs, known: Known, *, sure: bool) -> None:  # noqa: ARG002 - the protocol's signature
-        """The oldest rows that no relay holds."""
-        needs.outbox += self.limit
-
-    def decide(self, draft: Draft) -> tuple[PendingOutgoing, ...]:
-        """What was handed out."""
-        free = [row for row in draft.snapshot.outbox if row.outbox_id not in draft.outbox_due]
-        taken = free[: self.limit]
-        draft.outbox_due.update((row.outbox_id, self.until_us) for row in taken)
-        return tuple(pending_outgoing(row) for row in taken)
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,6 +30,7 @@ from esb.journal.rows import (
     microseconds,
     new_row,
     outbox_rows,
+    pending_outgoing,
     span_us,
     stored_exchange,
 )
@@ -331,8 +332,7 @@ class GroupCommitJournal:
 
     async def select(self, query: str, *values: Value) -> Sequence[Sequence[Any]]:
         """Rows of one statement of `queries`, for `verification` too."""
-        if self._closed:
-            raise JournalUnavailable("the journal is closed")
+        self._require_open()
         return await self._store.select(query, *values)
 
     async def missing_guards(self) -> Sequence[str]:
@@ -358,12 +358,9 @@ class GroupCommitJournal:
     async def pending_outgoing(self, *, limit: int, lease_s: float) -> Sequence[PendingOutgoing]:
         """Lease outbox rows, oldest first."""
         now_us = self._now_us()
-        if not await self.select(queries.OUTBOX_WAITS, now_us):
-            return ()
-        pending: tuple[PendingOutgoing, ...] = await self._submit(
-            errands.LeaseOutgoing(limit=limit, until_us=now_us + span_us(lease_s))
-        )
-        return pending
+        self._require_open()
+        rows = await self._store.lease_outgoing(now_us=now_us, until_us=now_us + span_us(lease_s), limit=limit)
+        return tuple(pending_outgoing(row) for row in rows)
 
     async def outgoing_published(self, outbox_ids: Sequence[int]) -> None:
         """Drop what the broker has."""
@@ -417,11 +414,11 @@ class GroupCommitJournal:
         self, completion: Completion, claims: Sequence[Claim], outgoing: Sequence[Outgoing]
     ) -> operations.Complete:
         key, at = (completion.caller, completion.message_id), self._clock()
-        at_us = microseconds(at)
+        at_us, route = microseconds(at), await self._route_of(key)
         return operations.Complete(
             key=key,
             status=completion.status.value,
-            content=contents.of_completion(completion, route=await self._route_of(key), at=at),
+            content=contents.of_completion(completion, route=route, at=at),
             reply_body=completion.reply_body,
             reply_signature=completion.reply_signature,
             at_us=at_us,
@@ -460,6 +457,10 @@ class GroupCommitJournal:
         # Not ours, or no more: the operation will be refused, or a restart lies between.
         rows = await self.select(queries.FIND, key[1], key[0])
         return ExchangeRow(*rows[0]).route if rows else ""
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise JournalUnavailable("the journal is closed")
 
     def _now_us(self) -> int:
         return microseconds(self._clock())

@@ -103,7 +103,7 @@ SELECT chain, seq, message_id FROM records WHERE kind IN ('RECEIVED', 'COMPLETED
 ) ORDER BY chain, seq LIMIT 1000
 """
 
-_OUTBOX_BODY = f"""
+OUTBOX_BODY = f"""
     CASE body_of
         WHEN {BODY_OF_REQUEST} THEN (SELECT exchanges.body FROM exchanges
             WHERE exchanges.message_id = outbox.message_id AND exchanges.caller = outbox.caller)
@@ -122,10 +122,10 @@ FROM inbox WHERE caller = $1 AND due_us <= $2 ORDER BY id LIMIT $3
 INBOX_ID = "SELECT id FROM inbox WHERE caller = $1 AND message_id = $2"
 
 OUTBOX = (
-    f"SELECT id, message, {_OUTBOX_BODY} FROM outbox WHERE due_us <= $1 AND returned_us IS NULL ORDER BY id LIMIT $2"
+    f"SELECT id, message, {OUTBOX_BODY} FROM outbox WHERE due_us <= $1 AND returned_us IS NULL ORDER BY id LIMIT $2"
 )
 
-OUTBOX_MESSAGE = f"SELECT id, message, {_OUTBOX_BODY} FROM outbox WHERE id = $1"
+OUTBOX_MESSAGE = f"SELECT id, message, {OUTBOX_BODY} FROM outbox WHERE id = $1"
 
 REGISTRATION = "SELECT agency, revision, document FROM registrations WHERE agency = $1"
 

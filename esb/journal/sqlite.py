@@ -62,6 +62,12 @@ class SqliteStore:
         """Rows, in the reader's thread."""
         return await self._reader.run(lambda connection: _select(connection, query, values))
 
+    async def lease_outgoing(self, *, now_us: int, until_us: int, limit: int) -> Sequence[WaitingMessage]:
+        """In the writer's thread, and only when there is something: looking must not wait for the write lock."""
+        if not await self.select(queries.OUTBOX_WAITS, now_us):
+            return ()
+        return await self._writer.run(lambda connection: _lease_outgoing(connection, now_us, until_us, limit))
+
     async def missing_guards(self) -> Sequence[str]:
         """Compared with the statements that made them."""
         return await self._reader.run(_missing_guards)
@@ -200,6 +206,21 @@ def _transact(connection: _Connection, needs: Needs, draw: Draw, owner: str) -> 
     return plan
 
 
+def _lease_outgoing(connection: _Connection, now_us: int, until_us: int, limit: int) -> Sequence[WaitingMessage]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.require_place()
+        messages = [WaitingMessage(*row) for row in _rows(connection, queries.OUTBOX, now_us, limit)]
+        leases = [(until_us, message.outbox_id) for message in messages]
+        connection.executemany("UPDATE outbox SET due_us = ? WHERE id = ?", leases)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return messages
+
+
 def _select(connection: _Connection, query: str, values: Sequence[Value]) -> Sequence[Sequence[Any]]:
     try:
         return connection.execute(_dialect(query), values).fetchall()
@@ -245,8 +266,6 @@ def _read_boxes(connection: sqlite3.Connection, needs: Needs, snapshot: Snapshot
         snapshot.inbox += [WaitingReply(*row) for row in rows(queries.INBOX, caller, needs.now_us, limit)]
     for key in needs.inbox_keys:
         snapshot.inbox_ids.update((key, row[0]) for row in rows(queries.INBOX_ID, *key))
-    if needs.outbox:
-        snapshot.outbox = [WaitingMessage(*row) for row in rows(queries.OUTBOX, needs.now_us, needs.outbox)]
     for outbox_id in needs.outbox_ids:
         messages = rows(queries.OUTBOX_MESSAGE, outbox_id)
         snapshot.outbox_messages.update((row[0], WaitingMessage(*row)) for row in messages)
@@ -268,6 +287,7 @@ def _write(connection: sqlite3.Connection, plan: Plan, owner: str) -> None:
             raise PlanStale
     many(_NEW_RECORD, plan.records)
     many(_NEW_OUTGOING, plan.outbox)
+    many("DELETE FROM outbox WHERE id = ?", [(outbox_id,) for outbox_id in plan.outbox_removed])
     many(_NEW_REPLY, plan.inbox)
     if not plan.routine:
         _write_rest(connection, plan, owner)
@@ -280,8 +300,6 @@ def _write_rest(connection: sqlite3.Connection, plan: Plan, owner: str) -> None:
         raise PlanStale
     many("UPDATE inbox SET due_us = ?2 WHERE id = ?1", plan.inbox_due)
     many("DELETE FROM inbox WHERE id = ?", [(inbox_id,) for inbox_id in plan.inbox_removed])
-    many("UPDATE outbox SET due_us = ?2 WHERE id = ?1", plan.outbox_due)
-    many("DELETE FROM outbox WHERE id = ?", [(outbox_id,) for outbox_id in plan.outbox_removed])
     many(
         "UPDATE outbox SET returned_us = ?2 WHERE id = ?1", [(outbox_id, now_us) for outbox_id in plan.outbox_returned]
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from esb.journal.draft import Needs, Plan, Snapshot
-from esb.journal.rows import Value
+from esb.journal.rows import Value, WaitingMessage
 
 Draw = Callable[[Snapshot], Plan]
 """Decides, from what was read. Pure and quick; may be called in the store's own thread."""
@@ -46,6 +46,13 @@ class Store(Protocol):
 
     async def select(self, query: str, *values: Value) -> Sequence[Sequence[Any]]:
         """Rows of one statement of `queries`, from committed data."""
+        ...
+
+    async def lease_outgoing(self, *, now_us: int, until_us: int, limit: int) -> Sequence[WaitingMessage]:
+        """Up to `limit` outbox rows that nobody holds at `now_us`, oldest first; from now on held until `until_us`.
+
+        Beside the commits and not one of them: it leaves no record, and a hand-out that is lost is one too many sent.
+        """
         ...
 
     async def missing_guards(self) -> Sequence[str]:

@@ -12,7 +12,7 @@ import pytest
 from esb.errors import JournalUnavailable, LeaseLost
 from esb.journal.draft import Needs, Plan
 from esb.journal.journal import GroupCommitJournal
-from esb.journal.rows import Value
+from esb.journal.rows import Value, WaitingMessage
 from esb.journal.sqlite import SqliteStore
 from esb.journal.store import Draw
 from esb.journal.verification import verify
@@ -47,6 +47,9 @@ class ForgetfulStore:
 
     async def select(self, query: str, *values: Value) -> Sequence[Sequence[Any]]:
         return await self._store.select(query, *values)
+
+    async def lease_outgoing(self, *, now_us: int, until_us: int, limit: int) -> Sequence[WaitingMessage]:
+        return await self._store.lease_outgoing(now_us=now_us, until_us=until_us, limit=limit)
 
     async def missing_guards(self) -> Sequence[str]:
         return await self._store.missing_guards()
