@@ -31,7 +31,7 @@ $(DEV_STAMP): requirements/dev.txt $(STAMP)
 demo: $(STAMP) ## the bus and three simulated agencies; real questions, answered and verified before your eyes
 	@$(RUN)/esb demo
 
-servers: # RabbitMQ, PostgreSQL and xmlsec1 for the tests, by apt where they are absent
+servers: # RabbitMQ, PostgreSQL, xmlsec1 and Node.js for the tests, by apt where they are absent; a SOAP server, by npm
 	@sh tests/support/install_servers.sh
 
 test: $(DEV_STAMP) servers ## everything: installs missing servers, starts private ones, runs all tests, stops them
@@ -63,4 +63,4 @@ docs: $(STAMP) ## generated documents: fault table, settings, command line, rout
 	@$(RUN)/esb documents
 
 clean: ## remove the virtual environment, state and caches
-	@rm -rf $(VENV) var build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	@rm -rf $(VENV) tests/e2e/thirdparty/node/node_modules var build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
