@@ -77,6 +77,32 @@ class SpreadElement:
         return xml.canonical(holder)
 
 
+class RpcElement:
+    """An rpc wrapper, whose parts some servers put into its namespace."""
+
+    whole: Final = True
+
+    def __init__(self, output: str) -> None:
+        """`output`: the wrapper of a reply."""
+        self._output = output
+        self._qualified = output.rpartition("}")[0] + "}"
+
+    def write(self, document: bytes) -> bytes:
+        """The wrapper."""
+        return document
+
+    def read(self, body: Element) -> bytes:
+        """The wrapper with its parts in no namespace.
+
+        WS-I Basic Profile 1.1, R2735, has them there; node-soap and others do not. The names of parts are unique,
+        so that nothing can be mistaken for something else.
+        """
+        if len(body) == 1 and body[0].tag == self._output:
+            for part in body[0].iterchildren(f"{self._qualified}*"):
+                part.tag = str(part.tag).removeprefix(self._qualified)
+        return ONE_ELEMENT.read(body)
+
+
 class Encoded:
     """SOAP encoding: references, arrays and types are written in and read out."""
 
@@ -102,6 +128,8 @@ def body_form(operation: WsdlOperation) -> BodyForm:
     if operation.input_spread or operation.output_spread or operation.one_way:
         is_spread = operation.output_spread or operation.one_way
         return SpreadElement(spread_input=operation.input_spread, output=operation.output if is_spread else None)
+    if operation.style == "rpc" and operation.output.startswith("{"):
+        return RpcElement(operation.output)
     return ONE_ELEMENT
 
 

@@ -11,10 +11,12 @@ from esb.ports import Claim
 from security import xml
 from security.errors import XmlRefused
 from security.wsse import SoapVersion
+from security.wsse_terms import WSSE
 
 _NUL: Final = b"\x00"
 """Divides the parts of an encoded request; no XML and no base64 holds one."""
 
+_SECURITY: Final = f"{{{WSSE}}}Security"
 _BLOCK = b"<"
 _ATTACHMENT = b"@"
 
@@ -59,7 +61,11 @@ class Opened:
 
 
 def open_unsigned(envelope: bytes, version: SoapVersion, *, whole: bool) -> Opened:
-    """The content of a Body that nobody signed: its one child, or all of it. Raises XmlRefused."""
+    """The content of a Body that nobody signed: its one child, or all of it. Raises XmlRefused.
+
+    A security header is passed over, even one that demands to be understood: toolkits answer a timestamp with one of
+    their own, which proves nothing here.
+    """
     root = xml.parse(envelope)
     namespace = version.namespace
     tags = [child.tag for child in root]
@@ -71,7 +77,7 @@ def open_unsigned(envelope: bytes, version: SoapVersion, *, whole: bool) -> Open
     return Opened(
         content=xml.canonical(root[-1] if whole else root[-1][0]),
         envelope=envelope,
-        plain_blocks=tuple(xml.canonical(block) for block in root[0]) if len(root) > 1 else (),
+        plain_blocks=tuple(xml.canonical(block) for child in root[:-1] for block in child if block.tag != _SECURITY),
     )
 
 
