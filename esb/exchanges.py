@@ -219,6 +219,7 @@ class Exchanges:
             completed_at=self._clock(),
             to_inbox=running.detached and request.channel is Channel.HTTP,
             sources=_sources_for_operators(outcome),
+            evidence=outcome.evidence,
         )
         replies = self.replies(request, answer) if request.asynchronous or running.detached else ()
         try:

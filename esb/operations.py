@@ -6,15 +6,18 @@ Each opens what it needs, does one thing and closes it. Bus processes may run me
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from esb import journal as journals
 from esb.answers import Answers
-from esb.errors import EsbError
+from esb.errors import EsbError, JournalTampered
 from esb.faults import DROPPED
 from esb.journal import GroupCommitJournal, verification
+from esb.journal import content as contents
+from esb.journal.content import Kind
 from esb.journal.verification import VerificationReport
 from esb.model import CallerName, Fault, MessageId
 from esb.outcome import Outcome
@@ -105,6 +108,34 @@ async def show_message(
                 raise
             return None, records
         return stored, await journal.records_of(stored.request.caller, stored.request.message_id)
+
+
+async def message_evidence(
+    settings: Settings, message_id: str, caller: str | None, *, operator: str, reason: str
+) -> Sequence[tuple[str, bytes]]:
+    """Documents in the exchange's answers that agencies signed, exactly as they came, by the place where they stood.
+
+    That they were taken out is recorded before they are.
+
+    Raises:
+        MessageChoice: no such exchange, or several callers used the id.
+        JournalTampered: a document is not the one that was recorded.
+    """
+    async with open_journal(settings, must_exist=True) as journal:
+        stored = await _find(journal, message_id, caller)
+        identity = stored.request.caller, stored.request.message_id
+        facts = [contents.decode(record.content) for record in await journal.records_of(*identity)]
+        kept = [fact for fact in facts if fact.kind is Kind.EVIDENCE]
+        if kept:
+            await journal.disclose(*identity, operator=operator, reason=reason)
+        return [(fact.what or "document", await _document(journal, fact.document_sha256 or "")) for fact in kept]
+
+
+async def _document(journal: Journal, sha256: str) -> bytes:
+    content = await journal.document(sha256)
+    if content is None or hashlib.sha256(content).hexdigest() != sha256:
+        raise JournalTampered(f"the document {sha256[:12]} is not the one that was recorded")
+    return content
 
 
 async def replay_message(

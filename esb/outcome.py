@@ -12,7 +12,7 @@ import msgspec
 
 from esb.errors import EsbError
 from esb.model import Fault, Source, Status
-from esb.ports import Claim, Waiting
+from esb.ports import Claim, Evidence, Waiting
 from security.errors import SecurityError
 
 
@@ -32,6 +32,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     reasons: tuple[str | None, ...] = ()
     faults: tuple[Fault, ...] = ()
     claims: tuple[Claim, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
     park: str | None = None
     retryable: bool = False
     awaits: Waiting | None = None
@@ -70,6 +71,7 @@ def aggregate(outcomes: Mapping[str, Outcome], *, require_all: bool) -> Outcome:
         reasons=tuple(reason for outcome in outcomes.values() for reason in outcome.reasons),
         faults=faults,
         claims=tuple(claim for outcome in outcomes.values() for claim in outcome.claims),
+        evidence=tuple(each for outcome in outcomes.values() for each in outcome.evidence),
         retryable=not usable and all(outcome.retryable for outcome in missing.values()),
     )
 

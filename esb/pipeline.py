@@ -275,6 +275,7 @@ class Pipeline:
             sources=(source,),
             reasons=(None,),
             claims=answer.claims,
+            evidence=answer.evidence,
             awaits=None if answer.awaits is None else self._awaiting(valid, attempt.route, answer.awaits),
         )
 

@@ -226,7 +226,10 @@ class StoredExchange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True):
-    """The one reply of an exchange. `to_inbox`: also lay it into the caller's HTTP reply inbox."""
+    """The one reply of an exchange. `to_inbox`: also lay it into the caller's HTTP reply inbox.
+
+    `evidence`: documents that agencies signed themselves, kept byte for byte as records of the exchange name them.
+    """
 
     caller: CallerName
     message_id: MessageId
@@ -236,6 +239,7 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     completed_at: datetime
     to_inbox: bool
     sources: tuple[dict[str, Any], ...] = ()
+    evidence: tuple[Evidence, ...] = ()
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -437,6 +441,10 @@ class Journal(Protocol):
         """All records of one exchange in the order they were written."""
         ...
 
+    async def document(self, sha256: str) -> bytes | None:
+        """What a record names by this digest; None when it is not there."""
+        ...
+
     async def replay(self, caller: CallerName, message_id: MessageId, *, operator: str, reason: str) -> None:
         """Record REPLAYED: a PARKED exchange becomes RECEIVED again, unleased. Raises EsbError if not parked."""
         ...
@@ -445,6 +453,10 @@ class Journal(Protocol):
         self, completion: Completion, *, operator: str, reason: str, outgoing: Sequence[Outgoing] = ()
     ) -> None:
         """Record DROPPED and COMPLETED: a PARKED exchange ends with this reply. Raises EsbError if not parked."""
+        ...
+
+    async def disclose(self, caller: CallerName, message_id: MessageId, *, operator: str, reason: str) -> None:
+        """Record DISCLOSED: an operator took documents of the exchange out of the journal."""
         ...
 
     async def inbox(self, caller: CallerName, *, limit: int, redeliver_after_s: float) -> Sequence[InboxReply]:

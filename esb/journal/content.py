@@ -9,13 +9,13 @@ from __future__ import annotations
 import enum
 import hashlib
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from esb.errors import JournalTampered, RequestMalformed
 from esb.model import CallerName, MessageId, RouteId, Status
-from esb.ports import Channel, Completion, LateAnswer, ReceivedExchange, Refusal, Waiting
+from esb.ports import Channel, Completion, Evidence, LateAnswer, ReceivedExchange, Refusal, Waiting
 
 
 class Kind(enum.StrEnum):
@@ -34,6 +34,8 @@ class Kind(enum.StrEnum):
     AWAITING = "AWAITING"
     ANSWERED = "ANSWERED"
     ANSWERED_LATE = "ANSWERED_LATE"
+    EVIDENCE = "EVIDENCE"
+    DISCLOSED = "DISCLOSED"
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -72,6 +74,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reply_sha256: str | None = None
     reply_signature: str | None = None
     reply_to: str | None = None
+    signer: str | None = None
     sources: tuple[dict[str, Any], ...] | None = None
     status: Status | None = None
     traceparent: str | None = None
@@ -79,6 +82,14 @@ class Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     user: str | None = None
     version: str | None = None
     what: str | None = None
+
+
+class Evident(NamedTuple):
+    """A record of EVIDENCE and the document that is stored under its digest."""
+
+    record: bytes
+    sha256: str
+    document: bytes
 
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
@@ -158,6 +169,24 @@ def of_completion(completion: Completion, *, route: str, at: datetime) -> bytes:
             status=completion.status,
         )
     )
+
+
+def of_evidence(evidence: Evidence, completion: Completion, *, route: str, at: datetime) -> Evident:
+    """EVIDENCE: where in the reply a document stood, its digest, and whose certificate it was signed under."""
+    sha256 = hashlib.sha256(evidence.content).hexdigest()
+    record = encode(
+        Content(
+            kind=Kind.EVIDENCE,
+            at=at,
+            caller=completion.caller,
+            message_id=completion.message_id,
+            route=route,
+            document_sha256=sha256,
+            signer=evidence.signer,
+            what=evidence.name,
+        )
+    )
+    return Evident(record=record, sha256=sha256, document=evidence.content)
 
 
 def of_waiting(waiting: Waiting, *, exchange: tuple[str, str], route: str) -> bytes:

@@ -142,6 +142,7 @@ class Plan(msgspec.Struct, kw_only=True):
             or self.outbox_returned
             or self.checkpoints
             or self.registrations
+            or self.bundles
             or self.pulse
             or self.purge
         )
@@ -254,6 +255,10 @@ class Draft:
         self._registrations[row.agency] = row
         if bundle is not None:
             self._bundles[bundle[0]] = bundle[1]
+
+    def keep(self, sha256: str, content: bytes) -> None:
+        """Store bytes under their digest, for good; they may be there already."""
+        self._bundles[sha256] = content
 
     def finish(self, outcomes: list[Any]) -> Plan:
         """The plan. New rows and claims are sorted, so that two writers never wait for each other in a circle."""

@@ -207,6 +207,12 @@ class GroupCommitJournal:
         completed = await self._completion(completion, (), outgoing)
         await self._submit(operations.Drop(completion=completed, content=content))
 
+    async def disclose(self, caller: CallerName, message_id: MessageId, *, operator: str, reason: str) -> None:
+        """Record DISCLOSED."""
+        key, at = (caller, message_id), self._clock()
+        content = await self._content(Kind.DISCLOSED, key, at, operator=operator, reason=reason)
+        await self._submit(operations.Disclose(key=key, content=content, at_us=microseconds(at)))
+
     # --- answers that come later -------------------------------------------------------------------------
 
     async def await_answer(
@@ -306,6 +312,11 @@ class GroupCommitJournal:
     async def find_any(self, message_id: MessageId) -> Sequence[StoredExchange]:
         """All with this id."""
         return _stored(await self.select(queries.FIND_ANY, message_id))
+
+    async def document(self, sha256: str) -> bytes | None:
+        """What is stored under a digest."""
+        rows = await self.select(queries.BUNDLE, sha256)
+        return rows[0][0] if rows else None
 
     async def records_of(self, caller: CallerName, message_id: MessageId) -> Sequence[JournalRecord]:
         """All records of one exchange, in the order they were written."""
@@ -425,6 +436,7 @@ class GroupCommitJournal:
             claims=claim_rows(claims, used_by=key),
             outbox=outbox_rows(outgoing, key=key, due_us=at_us, reply=completion.reply_body),
             inbox=InboxRow(*key, None, completion.reply_signature, at_us) if completion.to_inbox else None,
+            evidence=tuple(contents.of_evidence(each, completion, route=route, at=at) for each in completion.evidence),
         )
 
     async def _content(

@@ -13,7 +13,7 @@ import msgspec
 
 from esb.errors import EsbError, LeaseLost
 from esb.journal import content as contents
-from esb.journal.content import Kind
+from esb.journal.content import Evident, Kind
 from esb.journal.draft import Draft, Needs
 from esb.journal.rows import ClaimRow, ExchangeRow, InboxRow, Key, OutboxRow, stored_exchange, user_name
 from esb.ports import State, StoredExchange
@@ -152,11 +152,12 @@ class Complete(msgspec.Struct, frozen=True, kw_only=True):
     claims: tuple[ClaimRow, ...]
     outbox: tuple[OutboxRow, ...]
     inbox: InboxRow | None
+    evidence: tuple[Evident, ...] = ()
 
     @property
     def weight_bytes(self) -> int:
         """Payload bytes."""
-        return len(self.reply_body)
+        return len(self.reply_body) + sum(len(each.document) for each in self.evidence)
 
     def read(self, needs: Needs, known: Known, *, sure: bool) -> None:
         """Assumed to be leased when this process leased it, with claims that nobody used."""
@@ -186,6 +187,9 @@ class Complete(msgspec.Struct, frozen=True, kw_only=True):
                 lease_owner=None,
             )
         )
+        for each in self.evidence:
+            draft.record(Kind.EVIDENCE, self.key, each.record, self.at_us)
+            draft.keep(each.sha256, each.document)
         draft.record(Kind.COMPLETED, self.key, self.content, self.at_us)
         draft.send(self.outbox)
         if self.inbox is not None:
@@ -267,6 +271,22 @@ class Refuse(msgspec.Struct, frozen=True, kw_only=True):
         """Never raises."""
         draft.record(Kind.REFUSED, self.key, self.content, self.at_us)
         draft.send(self.outbox)
+
+
+class Disclose(msgspec.Struct, frozen=True, kw_only=True):
+    """Record DISCLOSED: no exchange changes, only the record."""
+
+    key: Key
+    content: bytes
+    at_us: int
+    weight_bytes: int = 0
+
+    def read(self, needs: Needs, known: Known, *, sure: bool) -> None:
+        """Nothing."""
+
+    def decide(self, draft: Draft) -> None:
+        """Never raises."""
+        draft.record(Kind.DISCLOSED, self.key, self.content, self.at_us)
 
 
 class Replay(msgspec.Struct, frozen=True, kw_only=True):

@@ -134,6 +134,7 @@ REGISTRATIONS = "SELECT agency, revision, document FROM registrations ORDER BY a
 GENERATION = "SELECT CAST(COALESCE(sum(revision), 0) AS bigint) FROM registrations"
 
 BUNDLE = "SELECT content FROM bundles WHERE sha256 = $1"
+BUNDLE_THERE = "SELECT 1 FROM bundles WHERE sha256 = $1"
 
 LAST_CHECKPOINT_SEQ = "SELECT COALESCE(max(seq), 0) FROM checkpoints"
 

@@ -51,7 +51,7 @@ async def problems(journal: Source) -> AsyncIterator[Problem]:
         # One at a time: they may be large.
         for (content,) in await journal.select(_BUNDLE, sha256):
             if not isinstance(content, bytes) or hashlib.sha256(content).hexdigest() != sha256:
-                yield DATABASE, 0, f"the bundle {sha256[:12]} of an adapter is not the one that was submitted"
+                yield DATABASE, 0, f"the bundle or evidence {sha256[:12]} is not the one that was submitted"
     by_agency: dict[str, list[Sequence[Any]]] = {}
     for row in await journal.select(_DOCUMENTS):
         by_agency.setdefault(row[0], []).append(row)

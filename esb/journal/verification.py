@@ -119,6 +119,7 @@ class _Verification:
         self._problems: list[Problem] = []
         self._expected: dict[str, list[_Expected]] = defaultdict(list)
         self._records = 0
+        self._evidence: dict[str, tuple[str, int]] = {}
 
     async def run(self) -> VerificationReport:
         # What lies outside is read first: the database may only have grown since, and a bus that is running while
@@ -142,6 +143,7 @@ class _Verification:
         for chain in self._expected.keys() - set(chains):
             self._miss(chain, self._expected[chain])
         await self._check_exchanges()
+        await self._check_evidence()
         async for chain, seq, what in register_audit.problems(self._journal):
             self._report(chain, seq, what)
         return VerificationReport(
@@ -237,6 +239,12 @@ class _Verification:
                 self._compare(chain, seq, digest, expected.pop())
         self._miss(chain, expected)
 
+    async def _check_evidence(self) -> None:
+        """What is there under a digest is compared with it by the audit of all that is stored so."""
+        for sha256, (chain, seq) in self._evidence.items():
+            if not await self._journal.select(queries.BUNDLE_THERE, sha256):
+                self._report(chain, seq, "the document that it names as evidence was removed")
+
     async def _pages(self, chain: str) -> AsyncIterator[Sequence[Any]]:
         seq = 0
         while page := await self._journal.select(queries.RECORDS_PAGE, chain, seq, RECORDS_PER_PAGE):
@@ -254,6 +262,8 @@ class _Verification:
             return
         if (facts.kind, facts.caller or "", facts.message_id) != (kind, caller, message_id):
             self._report(chain, seq, "is filed under another exchange or kind than its content says")
+        if facts.kind is Kind.EVIDENCE and facts.document_sha256:
+            self._evidence.setdefault(facts.document_sha256, (chain, seq))
 
     def _compare(self, chain: str, seq: int, digest: bytes, expected: _Expected) -> None:
         if seq != expected.seq or digest != expected.digest:

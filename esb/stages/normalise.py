@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from esb.model import Status
-from esb.ports import AgencyAnswer, Awaited, Claim, LateAnswer, LaterOperation, ProvenAnswer
+from esb.ports import AgencyAnswer, Awaited, Claim, Evidence, LateAnswer, LaterOperation, ProvenAnswer
 from esb.routes.table import CallRoute
 from esb.stages.verify import Proven
 
@@ -22,6 +22,7 @@ class Normalised(msgspec.Struct, frozen=True, kw_only=True):
     claims: tuple[Claim, ...]
     findings: tuple[str, ...] = ()
     awaits: Awaited | None = None
+    evidence: tuple[Evidence, ...] = ()
 
 
 def normalise(proven: Proven) -> Normalised:
@@ -47,4 +48,5 @@ def _normalised(route: CallRoute, answer: AgencyAnswer, proven: ProvenAnswer) ->
         as_of=answer.as_of or proven.signed_at,
         claims=proven.claims,
         findings=answer.findings,
+        evidence=proven.evidence,
     )
