@@ -91,7 +91,8 @@ class _Completion:
 
     def __init__(self, bundle: Mapping[str, bytes], catalogue: Mapping[str, bytes]) -> None:
         self._bundle = dict(bundle)
-        self._catalogue = Shelf(catalogue)
+        # A catalogue holds the files of others; only those that are taken must be good.
+        self._catalogue = Shelf(catalogue, tolerant=True)
         self._catalogue_files = catalogue
         self._taken: list[Taken] = []
         self._missing: list[str] = []

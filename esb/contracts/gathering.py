@@ -76,8 +76,10 @@ class Missing:
 class Shelf:
     """The files of a bundle, by name, by the location that another file gives, and by target namespace."""
 
-    def __init__(self, bundle: Mapping[str, bytes]) -> None:
+    def __init__(self, bundle: Mapping[str, bytes], *, tolerant: bool = False) -> None:
+        """`tolerant`: a file that cannot be read has no namespace, instead of being an error."""
         self._bundle = bundle
+        self._tolerant = tolerant
         self._by_namespace: dict[str, list[str]] | None = None
 
     def tree(self, file: str) -> Element:
@@ -105,10 +107,18 @@ class Shelf:
         if self._by_namespace is None:
             self._by_namespace = {}
             for file in sorted(name for name in self._bundle if name.lower().endswith(".xsd")):
-                tree = self.tree(file)
-                if tree.tag == XSD + "schema":
+                tree = self._readable(file)
+                if tree is not None and tree.tag == XSD + "schema":
                     self._by_namespace.setdefault(tree.get("targetNamespace", ""), []).append(file)
         return tuple(self._by_namespace.get(namespace, ()))
+
+    def _readable(self, file: str) -> Element | None:
+        try:
+            return self.tree(file)
+        except ContractUnsupported:
+            if self._tolerant:
+                return None
+            raise
 
     def _named(self, name: str, address: str) -> str | None:
         wanted = {name.lower(), f"{name}.xsd".lower(), f"{name}.wsdl".lower()} if name else set()
