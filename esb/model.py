@@ -97,7 +97,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """One agency call that a reply is made from. `as_of`: the moment for which the agency's data hold.
 
-    `version`: of the agency's contract.
+    `version`: of the agency's contract; left out where there is only one to choose from.
     """
 
     agency: str
@@ -106,7 +106,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     as_of: datetime | None
     elapsed_ms: int
     attempts: int
-    version: str | None = None
+    version: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):

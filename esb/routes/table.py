@@ -45,6 +45,7 @@ class CallRoute(msgspec.Struct, frozen=True, kw_only=True):
     """A route that asks one operation of one agency.
 
     `request` and `reply` are the mappings as written; `digest` changes with anything that changes what the route does.
+    `is_variant`: one of those among which a `rollout` chooses, which the reply then names by its `contract_version`.
     `rollout`: set where there is more than one contract version to choose from, or one that is not open to everybody.
     """
 
@@ -79,6 +80,7 @@ class CallRoute(msgspec.Struct, frozen=True, kw_only=True):
     reply_builder: Build
     digest: str
     contract_version: str | None = None
+    is_variant: bool = False
     rollout: Rollout | None = None
 
     @property

@@ -114,7 +114,10 @@ class Versions:
 
 def _joined(agency: AgencyCode, reaches: tuple[Reach, ...], calls: list[Call], face: str) -> Call:
     shown = next(call for call, reach in zip(calls, reaches, strict=True) if reach.version == face)
-    variants = tuple(Variant(reach=reach, route=call.route) for reach, call in zip(reaches, calls, strict=True))
+    variants = tuple(
+        Variant(reach=reach, route=msgspec.structs.replace(call.route, is_variant=True))
+        for reach, call in zip(reaches, calls, strict=True)
+    )
     terms = [variant.reach.terms() for variant in variants]
     written = msgspec.json.encode([[variant.route.digest for variant in variants], terms])
     route = msgspec.structs.replace(

@@ -201,14 +201,20 @@ def test_a_reply_is_compact_and_in_the_order_of_the_model() -> None:
         as_of=NOW,
         elapsed_ms=12,
         attempts=1,
-        version="v1",
     )
     assert codec.encode(reply(data={"surname": "Əliyeva"}, sources=(source,))).decode() == (
         '{"message_id":"m","correlation_id":null,"route":"person.identity","version":1,"status":"OK",'
         '"data":{"surname":"Əliyeva"},"sources":[{"agency":"din-reg","operation":"GetPersonByPin","status":"OK",'
-        '"as_of":"2026-11-21T08:00:00Z","elapsed_ms":12,"attempts":1,"version":"v1"}],"faults":[],'
+        '"as_of":"2026-11-21T08:00:00Z","elapsed_ms":12,"attempts":1}],"faults":[],'
         '"received_at":"2026-11-21T08:00:00Z","completed_at":"2026-11-21T08:00:00Z"}'
     )
+
+
+def test_the_contract_version_is_told_where_there_are_several() -> None:
+    source = Source(
+        agency="mkr", operation="GetCredits", status=Status.OK, as_of=None, elapsed_ms=1, attempts=1, version="v2"
+    )
+    assert b'"attempts":1,"version":"v2"}]' in codec.encode(reply(sources=(source,)))
 
 
 def test_values_of_agencies_have_one_written_form() -> None:

@@ -39,8 +39,8 @@ def guard() -> Guard:
 
 
 def signed(operation: Silent, *, timeout_s: float, idempotent: bool = True) -> Signed:
-    route = SimpleNamespace(operation=operation, timeout_s=timeout_s, idempotent=idempotent)
-    return cast("Signed", SimpleNamespace(translated=SimpleNamespace(route=route), call=None))
+    route = SimpleNamespace(timeout_s=timeout_s, idempotent=idempotent)
+    return cast("Signed", SimpleNamespace(translated=SimpleNamespace(route=route, operation=operation), call=None))
 
 
 @pytest.mark.parametrize("operation", [TOO_LATE, UNCONNECTED])
