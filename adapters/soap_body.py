@@ -97,10 +97,20 @@ class RpcElement:
         WS-I Basic Profile 1.1, R2735, has them there; node-soap and others do not. The names of parts are unique,
         so that nothing can be mistaken for something else.
         """
-        if len(body) == 1 and body[0].tag == self._output:
-            for part in body[0].iterchildren(f"{self._qualified}*"):
-                part.tag = str(part.tag).removeprefix(self._qualified)
-        return ONE_ELEMENT.read(body)
+        if len(body) != 1 or body[0].tag != self._output or body[0].find(f"{self._qualified}*") is None:
+            return ONE_ELEMENT.read(body)
+        wrapper = etree.Element(self._output, nsmap=_prefixes(body[0]))
+        for part in list(body[0]):
+            wrapper.append(self._bare(part))
+        return xml.canonical(wrapper)
+
+    def _bare(self, part: Element) -> Element:
+        """The part in no namespace. Renamed where it stands it would stay in a default namespace."""
+        bare = etree.Element(str(part.tag).removeprefix(self._qualified), nsmap=_prefixes(part))
+        bare.attrib.update(part.attrib)
+        bare.text = part.text
+        bare.extend(list(part))
+        return bare
 
 
 class Encoded:
@@ -119,6 +129,10 @@ class Encoded:
     def read(self, body: Element) -> bytes:
         """The literal form of the reply."""
         return self._form.literal(body)
+
+
+def _prefixes(element: Element) -> dict[str, str]:
+    return {prefix: namespace for prefix, namespace in element.nsmap.items() if prefix}
 
 
 def body_form(operation: WsdlOperation) -> BodyForm:

@@ -77,7 +77,7 @@ def open_unsigned(envelope: bytes, version: SoapVersion, *, whole: bool) -> Open
     return Opened(
         content=xml.canonical(root[-1] if whole else root[-1][0]),
         envelope=envelope,
-        plain_blocks=tuple(xml.canonical(block) for child in root[:-1] for block in child if block.tag != _SECURITY),
+        plain_blocks=tuple(xml.canonical(block) for block in root.iterfind(f"{header}/*") if block.tag != _SECURITY),
     )
 
 

@@ -15,7 +15,7 @@ from tests.support.bus import LiveBus
 def test_what_spyne_says_arrives_exactly(bus: LiveBus) -> None:
     got = bus.verified(bus.ask("vehicles.owned", parameters={"inspections": True}))
     (source,) = got.reply["sources"]
-    assert (got.status, source["agency"], source["version"]) == (200, "vehicles", "v1")
+    assert (got.status, source["agency"], source["operation"]) == (200, "vehicles", "get_vehicles")
     first, second = got.reply["data"]["vehicles"]
     assert first == {
         "Plate": "10-ƏŞ-777",
