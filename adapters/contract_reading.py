@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from adapters import wsdl
 from adapters.identifiers import scheme_of
 from adapters.manifest import Kind, Manifest
 from adapters.rest_contract import compile_operations
-from adapters.soap_compilation import shape_of
+from adapters.soap_compilation import compile_contract, shape_of
 from adapters.wsdl import Wsdl
 from esb.contracts.json_operation import JsonOperation
 from esb.ports import FieldShape
@@ -44,9 +43,8 @@ class ContractReading:
 
 def read_contract(manifest: Manifest, bundle: Mapping[str, bytes]) -> ContractReading:
     """The contract of an adapter. Raises ContractUnsupported."""
-    where = manifest.contract
     if manifest.kind is Kind.SOAP:
-        return of_wsdl(wsdl.compile(bundle, where.file, service=where.service, port=where.port))
+        return of_wsdl(compile_contract(manifest, bundle))
     operations = compile_operations(manifest, bundle)
     return ContractReading(rest=operations, shapes={name: made_up(_shape(one)) for name, one in operations.items()})
 

@@ -15,3 +15,9 @@ def require_known(settings: Settings, agency: str) -> None:
     known = sorted(path.parent.name for path in Path(settings.adapters).glob("*/adapter.yaml"))
     if agency not in known:
         fail(f"no adapter {agency!r}; there are: {', '.join(known)}", code=2)
+
+
+def require_there(settings: Settings, name: str) -> None:
+    """End with wrong use when no folder of adapters has this name and none with a manifest lies there."""
+    if not (Path(name) / "adapter.yaml").is_file():
+        require_known(settings, name)

@@ -32,7 +32,6 @@ from esb.settings import Settings
 if TYPE_CHECKING:
     from adapters.cases import CaseResult
 
-_NO_RECORDS = "agency: {agency}\ntables: {{}}\noperations: {{}}\n"
 _A_CALLER = 'callers:\n  agency: {title: {az: "Qurum", en: "Agency"}}\n'
 
 
@@ -78,8 +77,7 @@ def laid_out(bundle: Bundle, agency: str, version: str, settings: Settings) -> I
         folder = Path(name)
         _write(bundle.contract, folder / "schemas" / "agencies" / agency / version)
         others = {name: text for name, text in bundle.files.items() if not name.startswith(bundles.CONTRACT)}
-        records = _NO_RECORDS.format(agency=agency).encode()
-        _write({"simulator.yaml": records, **others}, folder / "agencies" / agency)
+        _write(others, folder / "agencies" / agency)
         catalogue.write(folder / "schemas")
         there = msgspec.structs.replace(
             settings, adapters=str(folder / "agencies"), schemas=str(folder / "schemas"), endpoints={}

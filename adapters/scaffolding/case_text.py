@@ -13,33 +13,11 @@ from adapters.contract_reading import ContractReading
 from adapters.identifiers import BAD_FINS, has_fin_rule, leaves
 from adapters.scaffolding.mapping import Mapped, subject_of
 from adapters.simulator import samples as echoes
-from adapters.simulator.register import RECORD, AgencyReply, OperationRecords, Register
-from esb.contracts.json_sample import sample_of
+from adapters.simulator.register import Register
 from esb.model import Status
 from esb.ports import FieldShape
 from esb.routes import formatter
 from esb.routes.shapes import dereferenced
-
-NOBODY = "7TESTX9"
-_NOT_FOUND = 404
-
-
-def records_of(agency: str, reading: ContractReading) -> Register:
-    """Records of a simulated agency that knows everybody, as its contract's sample says.
-
-    Where the contract has a 404, the made-up person whom no agency knows is not known here either.
-    """
-    operations = {
-        name: OperationRecords(
-            key=echoes.key_of(shape),
-            table=echoes.TABLE,
-            found=RECORD,
-            missing=AgencyReply(document=echoes.echo_of(shape), http_status=reading.success_of(name)),
-            special=_special(name, shape, reading),
-        )
-        for name, shape in reading.shapes.items()
-    }
-    return Register(agency=agency, tables={echoes.TABLE: {}}, operations=operations)
 
 
 def records_text(register: Register) -> str:
@@ -62,8 +40,8 @@ def wanted_cases(
     if subject is not None and has_fin_rule(subject.schema):
         request = {**proposal.sample, "subject": {"scheme": "FIN", "value": BAD_FINS[0]}}
         yield _case(f"{name}: a FIN with the letter O never reaches the agency", route, request, Status.INVALID_REQUEST)
-    if NOBODY in _special(name, shape, reading):
-        request = {**proposal.sample, "subject": {"scheme": "FIN", "value": NOBODY}}
+    if echoes.knows_nobody(name, reading):
+        request = {**proposal.sample, "subject": {"scheme": "FIN", "value": echoes.NOBODY}}
         yield _case(f"{name}: nobody is known by this FIN", route, request, Status.NOT_FOUND)
 
 
@@ -90,20 +68,6 @@ def cases_text(agency: str, cases: Sequence[Mapping[str, Any]]) -> str:
         f"# `esb adapters test {agency}`. Put real questions in their place, of made-up persons.\n"
     )
     return _yaml(head, {"cases": list(cases)})
-
-
-def _special(name: str, shape: FieldShape, reading: ContractReading) -> dict[str, AgencyReply]:
-    operation = reading.rest.get(name)
-    if operation is None or str(_NOT_FOUND) not in operation.responses:
-        return {}
-    key = echoes.key_leaf(shape)
-    if key is None or key.path not in {leaf.path for leaf in leaves(dereferenced(shape.request_schema))}:
-        return {}
-    schema = operation.responses[str(_NOT_FOUND)].schema
-    document = None if schema is None else sample_of(schema)
-    if isinstance(document, dict) and isinstance(document.get("status"), int):
-        document = {**document, "status": _NOT_FOUND}  # RFC 9457, section 3.1.2: as in the HTTP answer
-    return {NOBODY: AgencyReply(document=document, http_status=_NOT_FOUND)}
 
 
 def _lean(value: Any) -> Any:

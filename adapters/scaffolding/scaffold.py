@@ -22,6 +22,7 @@ from adapters.scaffolding import case_text, landing, route_text, samples
 from adapters.scaffolding.manifest_text import manifest_text
 from adapters.scaffolding.mapping import mapped
 from adapters.scaffolding.source import Source
+from adapters.simulator import samples as echoes
 from adapters.simulator.assembly import DATA_FILE, answers_of
 from esb.errors import RoutesInvalid
 from esb.routes.table import CallRoute
@@ -101,7 +102,7 @@ class _Making:
         text, names = route_text.routes_text(self._order.agency, proposals, titles=self._source.titles)
         self.routes = list(names.values())
         self._files[bundles.ROUTES] = text.encode()
-        self._files[DATA_FILE] = case_text.records_text(case_text.records_of(self._order.agency, reading)).encode()
+        self._files[DATA_FILE] = case_text.records_text(echoes.register_of(self._order.agency, reading)).encode()
         wanted = [
             case
             for name, route in names.items()

@@ -5,24 +5,26 @@ Called when a simulator starts; nothing here runs per call.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from adapters import manifest as manifests
 from adapters.attachments import SWA_REF
+from adapters.contract_reading import read_contract
 from adapters.manifest import Kind, Manifest
 from adapters.manifest_bridge import BridgeTerms
 from adapters.rest_contract import compile_operations
 from adapters.secrets import AgencySecrets
-from adapters.simulator import keys, later, provisions, register
+from adapters.simulator import keys, later, provisions, register, samples
 from adapters.simulator.bridge import BridgeDialect
 from adapters.simulator.dialect import Dialect
 from adapters.simulator.entrance import Entrance
 from adapters.simulator.files import FileAgency
 from adapters.simulator.keys import AgencyKeys
 from adapters.simulator.later import Carrier, HttpSignatureCarrier, LaterDialect, WsseCarrier
+from adapters.simulator.register import Register
 from adapters.simulator.rest import RestDialect
 from adapters.simulator.rest_answers import RestAnswers
 from adapters.simulator.shep import ShepGateway
@@ -77,7 +79,8 @@ def _later(
 ) -> LaterDialect:
     terms = manifest.interaction
     assert terms is not None  # noqa: S101 - asked by the caller; this tells the type checker
-    records = register.load(Path(settings.adapters) / manifest.agency / DATA_FILE)
+    bundle = _bundle_of(manifest, settings)
+    records = _records_of(manifest, bundle, settings)
     later.require_callback(terms, records)
     carrier: Carrier
     files: FileAgency | None = None
@@ -134,9 +137,8 @@ def _bridge_dialect(
 def answers_of(agency: str, settings: Settings, home: Path | None = None) -> SoapAnswers | RestAnswers:
     """What the agency would say, without keys; with the passwords below `home`. Raises ConfigurationError."""
     manifest = manifest_of(agency, settings)
-    records = register.load(Path(settings.adapters) / agency / DATA_FILE)
-    contract = manifest.contract
-    bundle = catalogue.load_bundle(Path(settings.schemas) / "agencies" / agency / contract.version)
+    bundle = _bundle_of(manifest, settings)
+    records = _records_of(manifest, bundle, settings)
     if manifest.kind is Kind.SOAP:
         compiled = compile_contract(manifest, bundle)
         refers = any(SWA_REF.encode() in content for content in bundle.values())
@@ -145,6 +147,18 @@ def answers_of(agency: str, settings: Settings, home: Path | None = None) -> Soa
             gateway = ShepGateway(manifest.shep, AgencySecrets(home, agency) if home else None)
         return SoapAnswers(wsdl=compiled, records=records, manifest=manifest, refers=refers, gateway=gateway)
     return RestAnswers(operations=compile_operations(manifest, bundle), records=records)
+
+
+def _bundle_of(manifest: Manifest, settings: Settings) -> dict[str, bytes]:
+    return catalogue.load_bundle(Path(settings.schemas) / "agencies" / manifest.agency / manifest.contract.version)
+
+
+def _records_of(manifest: Manifest, bundle: Mapping[str, bytes], settings: Settings) -> Register:
+    """The data file's, or where there is none, those that the contract alone gives."""
+    path = Path(settings.adapters) / manifest.agency / DATA_FILE
+    if path.exists():
+        return register.load(path)
+    return samples.register_of(manifest.agency, read_contract(manifest, bundle))
 
 
 def simulated_port(agency: str, settings: Settings) -> int:

@@ -5,34 +5,45 @@ Called by `assembly` where there is no `simulator.yaml`, and by the scaffold, wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
+from adapters.contract_reading import ContractReading
 from adapters.identifiers import Leaf, kinds, leaves, scheme_of
-from adapters.simulator.register import AgencyReply, OperationRecords, Register
+from adapters.simulator.register import RECORD, AgencyReply, OperationRecords, Register
+from esb.contracts.json_sample import sample_of
 from esb.ports import FieldShape
 from esb.routes.shapes import dereferenced
 
 TABLE: Final = "records"
 KEY: Final = "$key"
 
+NOBODY: Final = "7TESTX9"
+"""The made-up person whom no agency knows."""
 
-def register_of(agency: str, shapes: Mapping[str, FieldShape], statuses: Mapping[str, int]) -> Register:
+_NOT_FOUND: Final = 404
+
+
+def register_of(agency: str, reading: ContractReading) -> Register:
     """Records in which everybody exists: each answer is the sample of its operation, with the key that was asked for.
 
-    `statuses`: the HTTP status of success of operations that have another than 200.
+    Where the contract has a 404, the made-up person whom no agency knows is not known here either.
     """
     operations = {
         name: OperationRecords(
             key=key_of(shape),
             table=TABLE,
-            found=shape.reply_sample,
-            missing=AgencyReply(document=echo_of(shape), http_status=statuses.get(name, 200)),
-            special={"": AgencyReply(document=shape.reply_sample, http_status=statuses.get(name, 200))},
+            found=RECORD,
+            missing=AgencyReply(document=echo_of(shape), http_status=reading.success_of(name)),
+            special=_special(name, shape, reading),
         )
-        for name, shape in shapes.items()
+        for name, shape in reading.shapes.items()
     }
     return Register(agency=agency, tables={TABLE: {}}, operations=operations)
+
+
+def knows_nobody(operation: str, reading: ContractReading) -> bool:
+    """Whether such records say of anybody that there is no such record."""
+    return NOBODY in _special(operation, reading.shapes[operation], reading)
 
 
 def key_of(shape: FieldShape) -> str:
@@ -84,3 +95,21 @@ def _is_required(leaf: Leaf) -> bool:
 
 def _is_any(_leaf: Leaf) -> bool:
     return True
+
+
+def _special(name: str, shape: FieldShape, reading: ContractReading) -> dict[str, AgencyReply]:
+    success = AgencyReply(document=shape.reply_sample, http_status=reading.success_of(name))
+    special = {"": success} if echo_of(shape) != shape.reply_sample and not _always_keyed(shape) else {}
+    operation = reading.rest.get(name)
+    if operation is None or str(_NOT_FOUND) not in operation.responses or key_leaf(shape) is None:
+        return special
+    schema = operation.responses[str(_NOT_FOUND)].schema
+    document = None if schema is None else sample_of(schema)
+    if isinstance(document, dict) and isinstance(document.get("status"), int):
+        document = {**document, "status": _NOT_FOUND}  # RFC 9457, section 3.1.2: as in the HTTP answer
+    return {**special, NOBODY: AgencyReply(document=document, http_status=_NOT_FOUND)}
+
+
+def _always_keyed(shape: FieldShape) -> bool:
+    key = key_leaf(shape)
+    return key is not None and key.required
