@@ -17,8 +17,7 @@ from security.certificates import TrustAnchors
 from security.errors import KeyUnavailable
 from security.keys import Algorithm, SigningKey, VerifyingKey
 
-ENCRYPTION = "encryption"
-"""Folder of what is for encryption alone, beside what is for signing."""
+ENCRYPTION = keys.ENCRYPTION_FOLDER
 
 _WHOLE_FILE = 0
 

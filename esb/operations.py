@@ -197,6 +197,20 @@ def new_bus_key(settings: Settings, *, algorithm: Algorithm, now: datetime) -> S
     return key
 
 
+def new_encryption_key(settings: Settings, *, now: datetime) -> SigningKey:
+    """A further key of the bus that agencies encrypt replies for; older ones go on opening what was on its way."""
+    key = certificates.for_encryption(
+        keys.generate(Algorithm.RS256, now),
+        common_name=settings.audience,
+        organisation=ORGANISATION,
+        now=now,
+        valid_days=KEY_VALID_DAYS,
+    )
+    folder = Path(settings.home) / "keys" / "bus" / keys.ENCRYPTION_FOLDER
+    keys.save(key, folder, passphrase=settings.key_passphrase)
+    return key
+
+
 def new_caller_key(settings: Settings, caller: str, *, now: datetime) -> SigningKey:
     """A key pair and TLS client certificate for a caller whose private key may lie on this machine."""
     key = certificates.self_signed(

@@ -29,6 +29,9 @@ PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 MIN_RSA_BITS = 2048
 
+ENCRYPTION_FOLDER = "encryption"
+"""Of what is for encryption alone, beside what is for signing: no key does both."""
+
 _KEY = ".key.pem"
 _CERTIFICATE = ".crt.pem"
 _PUBLIC = ".pub.pem"

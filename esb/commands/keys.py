@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,14 @@ from esb.commands.shell import JsonFlag, group, out, print_json, print_rows, she
 from esb.ports import utc_now
 from security import keys
 from security.keys import Algorithm
+
+
+class Purpose(enum.StrEnum):
+    """What a key is for; none is for both."""
+
+    SIGNING = "signing"
+    ENCRYPTION = "encryption"
+
 
 app = group("keys", "The bus's own signing keys, and the secrets of agencies.")
 app.add_typer(secrets.app)
@@ -51,15 +60,23 @@ def new_key(
     algorithm: Annotated[
         Algorithm, typer.Option(help="ES256, or RS256 where an agency demands RSA.")
     ] = Algorithm.ES256,
+    purpose: Annotated[
+        Purpose, typer.Option("--for", help="signing, or encryption: agencies encrypt replies for it (RSA).")
+    ] = Purpose.SIGNING,
     as_json: JsonFlag = False,
 ) -> None:
-    """Make a signing key with a certificate to give to agencies.
+    """Make a key with a certificate to give to agencies.
 
     Example: esb keys new
     """
     settings = shell_of(context).settings
-    key = operations.new_bus_key(settings, algorithm=algorithm, now=utc_now())
-    certificate = Path(settings.home) / "keys" / "bus" / f"{key.kid}.crt.pem"
+    folder = Path(settings.home) / "keys" / "bus"
+    if purpose is Purpose.ENCRYPTION:
+        key = operations.new_encryption_key(settings, now=utc_now())
+        folder = folder / keys.ENCRYPTION_FOLDER
+    else:
+        key = operations.new_bus_key(settings, algorithm=algorithm, now=utc_now())
+    certificate = folder / f"{key.kid}.crt.pem"
     if as_json:
         print_json({"kid": key.kid, "certificate": str(certificate)})
         return
