@@ -38,6 +38,10 @@ MAX_CONNECTIONS = 4096
 MAX_HEADERS = 64
 MAX_HEADER_BYTES = 8190
 MAX_HEAD_BYTES = 128 * 1024
+FRAMING_SHARE = 8
+FRAMING_BYTES = 1024 * 1024
+"""Chunked framing of an honest body costs less than so many times its bytes, and so many more."""
+
 MAX_WAITING = 2
 """How many requests behind the one that is served are read before reading stops (pipelining, RFC 9112 §9.3.2)."""
 
@@ -62,6 +66,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._head_due: asyncio.TimerHandle | None = None
         self._head_bytes = 0
+        self._wire_bytes = 0
         self._arriving: Request | None = None
         self._waiting: deque[Request | None] = deque()
         self._serving: asyncio.Task[None] | None = None
@@ -147,12 +152,7 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._refuse(error)
             return
-        if self._arriving is None and self._head_bytes:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
-                self._refuse(RequestMalformed("a head without end"))
-            else:
-                self._expect_rest_of_head()
+        self._refuse_endless(len(data))
 
     def pause_writing(self) -> None:
         """The peer does not read what it asked for."""
@@ -192,7 +192,7 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """A head is whole: it can be served, though its body may still be on its way."""
-        self._head_bytes = 0
+        self._head_bytes = self._wire_bytes = 0
         self._hear()
         if self._is_resumed:
             return
@@ -246,6 +246,19 @@ class Connection(asyncio.Protocol):
         self._parser.feed_data(b"POST / HTTP/1.1\r\n" + framing + b"\r\n\r\n")
         if rest:
             self._feed(rest)
+
+    def _refuse_endless(self, more_bytes: int) -> None:
+        # llhttp knows no limits: a head, or trailers behind a body, could grow for ever.
+        if self._arriving is not None:
+            self._wire_bytes += more_bytes
+            if self._wire_bytes > FRAMING_SHARE * self._arriving.body_bytes + FRAMING_BYTES:
+                self._refuse(RequestMalformed("framing without end"))
+        elif self._head_bytes:
+            self._head_bytes += more_bytes
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse(RequestMalformed("a head without end"))
+            else:
+                self._expect_rest_of_head()
 
     def _refuse(self, error: Exception) -> None:
         """After a framing error nobody knows where the next request would begin (RFC 9112 §11.2, smuggling)."""

@@ -89,12 +89,12 @@ class Request:
     """A head, and a body that may still be arriving."""
 
     __slots__ = (
-        "_body", "_body_bytes", "_limit_bytes", "_waiter", "failure", "headers", "is_whole", "keeps_alive", "method",
+        "_body", "_limit_bytes", "_waiter", "body_bytes", "failure", "headers", "is_whole", "keeps_alive", "method",
         "peer", "raw_path", "version",
     )  # fmt: skip
 
     def __init__(self, peer: Peer, *, limit_bytes: int) -> None:
-        """`limit_bytes`: what a body may have; more is not kept."""
+        """`limit_bytes`: what a body may have; more is not kept. `body_bytes`: how many came."""
         self.peer = peer
         self.method = ""
         self.raw_path = ""
@@ -105,7 +105,7 @@ class Request:
         self.failure: Exception | None = None
         self._limit_bytes = limit_bytes
         self._body: list[bytes] = []
-        self._body_bytes = 0
+        self.body_bytes = 0
         self._waiter: asyncio.Future[None] | None = None
 
     @property
@@ -127,11 +127,11 @@ class Request:
     @property
     def is_oversized(self) -> bool:
         """More came than is kept."""
-        return self._body_bytes > self._limit_bytes
+        return self.body_bytes > self._limit_bytes
 
     def add_body(self, data: bytes) -> None:
         """A piece of the body."""
-        self._body_bytes += len(data)
+        self.body_bytes += len(data)
         if not self.is_oversized:
             self._body.append(data)
         else:
@@ -148,7 +148,7 @@ class Request:
         """Return when the body is whole, failed or too large. A sender that waits to be invited is."""
         if self._is_settled or self.is_oversized:
             return
-        if (self.headers.get("expect") or "").lower() == "100-continue" and not self._body_bytes:
+        if (self.headers.get("expect") or "").lower() == "100-continue" and not self.body_bytes:
             self.peer.send(_CONTINUE)
         await self._change()
 

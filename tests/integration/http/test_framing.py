@@ -123,6 +123,17 @@ async def test_head_that_never_ends_is_refused_while_it_arrives(
     assert status == 400
 
 
+@pytest.mark.parametrize("endless", [b"X: " + b"y" * 5000, b"X: y\r\n" * 1000, b"1;a=" + b"b" * 5000])
+async def test_framing_that_never_ends_is_refused_while_it_arrives(
+    http_door: RunningDoor, bus: ScriptedBus, monkeypatch: pytest.MonkeyPatch, endless: bytes
+) -> None:
+    monkeypatch.setattr(http_connection, "FRAMING_BYTES", 4096)
+    start = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + (b"" if endless.startswith(b"1") else b"1\r\nx\r\n0\r\n")
+    ((status, _, _),) = await told(http_door, start, endless)
+    assert status == 400
+    assert not bus.arrivals
+
+
 async def test_very_many_pipelined_requests_are_answered_in_order(http_door: RunningDoor) -> None:
     lines = [b"GET /livez?%d HTTP/1.1\r\nHost: x\r\n\r\n" % n if n % 2 else b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % n
              for n in range(1000)]  # fmt: skip
