@@ -7,78 +7,85 @@ where they are used, attributes by namespace and name, no empty-element tags, ca
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from esb.contracts.lexical import Write, attribute_writer, content_writer
+from esb.contracts import generic
+from esb.contracts.layout import (
+    Columns,
+    Foreign,
+    Layout,
+    Lists,
+    Node,
+    Place,
+    Rounds,
+    Run,
+    keys_of,
+    layout_of,
+    leaves_of,
+    needed_of,
+    repeated_of,
+)
+from esb.contracts.lexical import Write
+from esb.contracts.names import NIL_KEY, TYPE_KEY, type_keys
+from esb.contracts.output import Output
 from esb.contracts.particles import (
-    Output,
+    ForeignWriter,
+    Present,
     WriteElement,
     WriteParticle,
     below,
+    columns,
     each,
-    flattened,
     if_any,
     in_turn,
     lists,
-    names,
-    needed,
     nothing,
     one_of,
+    presence,
     rounds,
 )
+from esb.contracts.prefixes import Prefixes, Scope, Tags
 from esb.contracts.shapes import (
-    AttributeShape,
     ComplexShape,
+    Declarations,
     ElementShape,
-    GroupShape,
     Order,
+    Processing,
     SimpleShape,
-    elements_of,
-    fields_of,
+    Type,
+    Wildcard,
     supported,
 )
+from esb.contracts.tag_writers import BodyOf, Mark, TagWriters, unless_empty
 from esb.errors import ContractUnsupported, ContractViolation
 
-Scope = frozenset[str]
-"""Prefixes that an element above has declared already; "" stands for the default namespace."""
-
-XSI_NAMESPACE = "http://www.w3.org/2001/XMLSchema-instance"
-_XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"
-
 _MISSING = object()
-_MAX_FOREIGN_NAMESPACES = 4
+_MAX_COMPILED_DEPTH = 40
+"""Types below this are compiled from a queue, so that a chain of types may be longer than Python's stack."""
 
 
-def compile_encoder(root: ElementShape) -> Callable[[Any], str]:
+def compile_encoder(root: ElementShape, declarations: Declarations) -> Callable[[Any], str]:
     """A function from plain data to canonical text. Facets and counts of repeated elements are left to the validator.
 
     The function raises ContractViolation: unknown key, missing required key, wrong Python type, two of a choice.
 
     Raises:
-        ContractUnsupported: something in the element's type has no faithful plain form.
+        ContractUnsupported: something in the element's type has no faithful plain form; says where.
     """
-    write = _Compiler(root).element(root, frozenset())
+    if root.abstract:
+        raise ContractUnsupported(f"{root.name} is abstract: only an element that stands for it can be a message")
+    write = _Compiler(root, declarations).root(root)
 
     def encode(values: Any) -> str:
-        output: Output = []
+        output = Output()
         try:
             write(values, output)
         except RecursionError as error:
             raise ContractViolation("nested too deeply") from error
-        return "".join(output)
+        return output.text()
 
     return encode
-
-
-class _Tags(NamedTuple):
-    """An element's tags in one scope. `opening` lacks its declarations and its `>`; `own` is the prefix it declares."""
-
-    opening: str
-    closing: str
-    own: Scope
-    scope: Scope
 
 
 class _Field(NamedTuple):
@@ -92,170 +99,157 @@ class _Field(NamedTuple):
     write: WriteElement
 
 
-class _Attribute(NamedTuple):
-    """One attribute: `opening` is ` name="`."""
-
-    key: str
-    required: bool
-    opening: str
-    write: Write
-    prefix: str | None
-
-
 class _Compiler:
-    """Compiles everything below one root; prefixes are fixed for the whole document."""
+    """Compiles everything below one root; prefixes are fixed for the whole document, but those of foreign names."""
 
-    def __init__(self, root: ElementShape) -> None:
-        elements = _reachable(root)
-        spaces = {element.namespace for element in elements} | {
-            attribute.namespace
-            for element in elements
-            if isinstance(element.type, ComplexShape)
-            for attribute in element.type.attributes
-        }
-        self._prefixes = {space: f"n{index}" for index, space in enumerate(sorted(spaces - {"", _XML_NAMESPACE}))}
-        # The root's namespace goes without prefix, which is shorter; but an element without namespace would then
-        # have to take the default back, so such a contract gets prefixes throughout.
-        self._default = root.namespace if all(element.namespace for element in elements) else ""
-        self._spaces = {prefix: _escaped(space) for space, prefix in self._prefixes.items()}
-        self._spaces[""] = _escaped(self._default)
+    def __init__(self, root: ElementShape, declarations: Declarations) -> None:
+        self._declarations = declarations
+        self._prefixes = Prefixes(root, declarations)
+        self._tags = TagWriters(self._prefixes)
         self._contents: dict[tuple[int, Scope], WriteParticle] = {}
+        self._globals: dict[tuple[str, Scope], WriteElement] = {}
+        self._queue: list[Callable[[], None]] = []
+        self._path: list[str] = []
+
+    def root(self, root: ElementShape) -> WriteElement:
+        """A writer of the document."""
+        write = self.element(root, frozenset())
+        while self._queue:
+            self._queue.pop()()
+        return write
 
     def element(self, element: ElementShape, scope: Scope) -> WriteElement:
         """A writer of one occurrence of the element."""
+        self._path.append(element.name)
+        try:
+            return self._element(element, self._prefixes.tags(element, scope))
+        finally:
+            self._path.pop()
+
+    def _element(self, element: ElementShape, tags: Tags) -> WriteElement:
         shape = element.type
-        supported(shape)
-        tags = self._tags(element, scope)
-        write = self._simple(shape, tags) if isinstance(shape, SimpleShape) else self._complex(shape, tags)
+        self._supported(shape)
+        if isinstance(shape, ComplexShape) and shape.anything:
+            write = self._anything(element, tags.above)
+        else:
+            write = self._of_type(shape, tags)
+        if element.default:
+            write = unless_empty(write, shape)
+        if element.choices or (isinstance(shape, ComplexShape) and shape.abstract):
+            write = self._choosing(write, element, tags)
         return self._nillable(write, element, tags) if element.nillable else write
 
-    def _tags(self, element: ElementShape, scope: Scope) -> _Tags:
-        prefix = "" if element.namespace == self._default else self._prefixes[element.namespace]
-        name = f"{prefix}:{element.name}" if prefix else element.name
-        own = frozenset({prefix} if element.namespace else ()) - scope
-        return _Tags(f"<{name}", f"</{name}>", own, scope | own)
+    def _of_type(self, shape: Type, tags: Tags) -> WriteElement:
+        if isinstance(shape, SimpleShape):
+            return self._tags.simple(shape, tags)
+        if shape.bare and shape.text is not None:
+            self._supported(shape.text)
+            return self._tags.simple(shape.text, tags)
+        for attribute in shape.attributes:
+            self._supported(attribute.type, attribute.key)
+        if shape.any_attribute is not None or any(attribute.type.names for attribute in shape.attributes):
+            return self._tags.open(shape, tags, self._body_of(shape), unknown=_unknown_key)
+        return self._tags.closed(shape, tags, self._body_of(shape), unknown=_unknown_key)
 
-    def _declared(self, prefixes: Iterable[str]) -> str:
-        """Declarations in canonical order: the default namespace first, then by prefix."""
-        return "".join(
-            f' xmlns:{prefix}="{self._spaces[prefix]}"' if prefix else f' xmlns="{self._spaces[prefix]}"'
-            for prefix in sorted(prefixes)
-        )
+    def _supported(self, shape: Type, *below_path: str) -> None:
+        try:
+            supported(shape)
+        except ContractUnsupported as error:
+            raise ContractUnsupported(f"{'/'.join((*self._path, *below_path))}: {error}") from error
 
-    def _opening(self, tags: _Tags) -> str:
-        return tags.opening + self._declared(tags.own)
+    # --- types that the data chooses, nil, anything -------------------------------------------------------
 
-    def _simple(self, shape: SimpleShape, tags: _Tags) -> WriteElement:
-        opening, closing, write_text = self._opening(tags) + ">", tags.closing, content_writer(shape)
+    def _choosing(self, write: WriteElement, element: ElementShape, tags: Tags) -> WriteElement:
+        declared = element.type
+        abstract = isinstance(declared, ComplexShape) and declared.abstract
+        unnamed = abstract or (isinstance(declared, ComplexShape) and declared.anything)
+        named = type_keys(element.choices, "" if unnamed else declared.qname)
+        expected = ", ".join(sorted(key for key in named if "}" not in key)[:8])
+        compiled: dict[str, WriteElement] = {}
 
-        def write(value: Any, output: Output) -> None:
-            output.append(opening + write_text(value) + closing)
+        def write_chosen(values: Any, output: Output) -> None:
+            chosen = values.get(TYPE_KEY, _MISSING) if isinstance(values, Mapping) else _MISSING
+            if chosen is _MISSING and not abstract:
+                write(values, output)
+                return
+            qname = named.get(chosen) if isinstance(chosen, str) else None
+            if qname is None:
+                raise ContractViolation(f"must name a type that may stand here: {expected}", path=TYPE_KEY)
+            if qname not in compiled:
+                shape = element.choices.get(qname, declared)
+                compiled[qname] = self._later(lambda: self._marked(shape, tags, Mark(type=qname)))
+            compiled[qname]({key: value for key, value in values.items() if key != TYPE_KEY}, output)
 
+        return write_chosen
+
+    def _later(self, compile_it: Callable[[], WriteElement]) -> WriteElement:
+        """What only some documents need is compiled with the first of them; an unsupported part is their refusal."""
+        try:
+            write = compile_it()
+            while self._queue:
+                self._queue.pop()()
+        except ContractUnsupported as error:
+            raise ContractViolation(f"cannot be written: {error}") from error
         return write
 
-    def _complex(self, shape: ComplexShape, tags: _Tags) -> WriteElement:
-        if not shape.attributes:
-            return self._without_attributes(shape, tags)
-        attributes = [self._attribute(attribute) for attribute in shape.attributes]
-        attributes_by_name = [
-            attribute for _, attribute in sorted(zip(shape.attributes, attributes, strict=True), key=_canonical_order)
-        ]
-        declarations = self._declarations(attributes, tags)
-        bodies = {present: self._body(shape, tags.scope | set(present)) for present in declarations}
-        start, closing = tags.opening, tags.closing
+    def _marked(self, shape: Type, tags: Tags, mark: Mark) -> WriteElement:
+        self._supported(shape)
+        return self._tags.open(shape, tags, self._body_of(shape), unknown=_unknown_key, mark=mark)
 
-        def write(values: Any, output: Output) -> None:
-            _mapping(values)
-            written = ""
-            used = 0
-            foreign: tuple[str, ...] = ()
-            for key, required, opening, write_value, prefix in attributes_by_name:
-                value = values.get(key, _MISSING)
-                if value is _MISSING:
-                    if required:
-                        raise ContractViolation("is required", path=key)
-                    continue
-                used += 1
-                try:
-                    written += opening + write_value(value) + '"'
-                except ContractViolation as violation:
-                    raise ContractViolation(violation.reason, path=key) from violation
-                if prefix is not None and prefix not in foreign:
-                    foreign = (*foreign, prefix)
-            present = tuple(sorted(foreign))
-            output.append(start + declarations[present] + written + ">")
-            used += bodies[present](values, output)
-            output.append(closing)
-            if used != len(values):
-                raise _unknown_key(values, shape)
-
-        return write
-
-    def _attribute(self, attribute: AttributeShape) -> _Attribute:
-        supported(attribute.type)
-        prefix = None
-        name = attribute.name
-        if attribute.namespace == _XML_NAMESPACE:
-            name = f"xml:{name}"
-        elif attribute.namespace:
-            prefix = self._prefixes[attribute.namespace]
-            name = f"{prefix}:{name}"
-        return _Attribute(attribute.key, attribute.required, f' {name}="', attribute_writer(attribute.type), prefix)
-
-    def _declarations(self, attributes: list[_Attribute], tags: _Tags) -> dict[tuple[str, ...], str]:
-        """What must be declared for each set of attribute namespaces that a document may use at this element."""
-        prefixes = sorted({attribute.prefix for attribute in attributes if attribute.prefix is not None})
-        if len(prefixes) > _MAX_FOREIGN_NAMESPACES:
-            raise ContractUnsupported("attributes of one element come from too many namespaces")
-        return {
-            present: self._declared(tags.own | (set(present) - tags.scope))
-            for size in range(len(prefixes) + 1)
-            for present in itertools.combinations(prefixes, size)
-        }
-
-    def _body(self, shape: ComplexShape, scope: Scope) -> WriteParticle:
-        if shape.text is None:
-            return self._content(shape, scope)
-        supported(shape.text)
-        write_text = content_writer(shape.text)
-
-        def write(values: Mapping[str, Any], output: Output) -> int:
-            if "value" not in values:
-                raise ContractViolation("is required", path="value")
-            output.append(write_text(values["value"]))
-            return 1
-
-        return write
-
-    def _without_attributes(self, shape: ComplexShape, tags: _Tags) -> WriteElement:
-        if shape.text is not None:
-            supported(shape.text)
-            return self._simple(shape.text, tags)
-        opening, closing = self._opening(tags) + ">", tags.closing
-        body = self._content(shape, tags.scope)
-
-        def write(values: Any, output: Output) -> None:
-            _mapping(values)
-            output.append(opening)
-            used = body(values, output)
-            output.append(closing)
-            if used != len(values):
-                raise _unknown_key(values, shape)
-
-        return write
-
-    def _nillable(self, write: WriteElement, element: ElementShape, tags: _Tags) -> WriteElement:
-        if isinstance(element.type, ComplexShape) and any(attribute.required for attribute in element.type.attributes):
-            raise ContractUnsupported(f"{element.name} may be nil and still needs attributes")
-        nil = f'{self._opening(tags)} xmlns:xsi="{XSI_NAMESPACE}" xsi:nil="true">{tags.closing}'
+    def _nillable(self, write: WriteElement, element: ElementShape, tags: Tags) -> WriteElement:
+        nil = self._tags.nil(tags)
+        named = type_keys(element.choices, element.type.qname)
 
         def write_or_nil(value: Any, output: Output) -> None:
             if value is None:
                 output.append(nil)
+            elif isinstance(value, Mapping) and NIL_KEY in value:
+                write_nil(value, output)
             else:
                 write(value, output)
 
+        def write_nil(value: Mapping[str, Any], output: Output) -> None:
+            if value[NIL_KEY] is not True:
+                raise ContractViolation("can only be true", path=NIL_KEY)
+            chosen = named.get(value[TYPE_KEY]) if TYPE_KEY in value else None
+            if chosen is None and TYPE_KEY in value:
+                raise ContractViolation("must name a type that may stand here", path=TYPE_KEY)
+            shape = element.choices.get(chosen or "", element.type)
+            attributes = {key: text for key, text in value.items() if key not in {NIL_KEY, TYPE_KEY}}
+            self._later(lambda: self._marked(shape, tags, Mark(type=chosen, nil=True)))(attributes, output)
+
         return write_or_nil
+
+    def _anything(self, element: ElementShape, scope: Scope) -> WriteElement:
+        bound = self._prefixes.bound(scope)
+        declared = self._declared(Wildcard(processing=Processing.LAX), scope)
+        return lambda value, output: generic.write_untyped(element.tag, value, output, bound=bound, declared=declared)
+
+    def _declared(self, wildcard: Wildcard, scope: Scope) -> generic.WriteDeclared:
+        """Writers of the elements that the contract declares, for what stands in a wildcard."""
+
+        def declared(tag: str) -> WriteElement | None:
+            element = self._declarations.element(tag, wildcard.processing)
+            if element is None:
+                return None
+            key = (tag, scope)
+            if key not in self._globals:
+                self._globals[key] = self._later(lambda: self.element(element, scope))
+            return self._globals[key]
+
+        return declared
+
+    # --- what stands between the tags ---------------------------------------------------------------------
+
+    def _body_of(self, shape: Type) -> BodyOf:
+        """The writer of text or children, by the prefixes that are declared around it."""
+        if isinstance(shape, SimpleShape):
+            return lambda scope: self._tags.text_body(shape, scope)
+        if shape.text is not None:
+            self._supported(shape.text)
+            text = shape.text
+            return lambda scope: self._tags.text_body(text, scope)
+        return lambda scope: self._content(shape, scope)
 
     def _content(self, shape: ComplexShape, scope: Scope) -> WriteParticle:
         """The writer of a type's children; made once per scope, so that a type may contain itself."""
@@ -265,34 +259,60 @@ class _Compiler:
             return known
         if shape.content is None or not shape.content.members:
             return nothing
-        fields_of(shape)
 
         def in_the_making(values: Mapping[str, Any], output: Output) -> int:
             return self._contents[key](values, output)
 
         self._contents[key] = in_the_making
-        self._contents[key] = self._group(shape.content, scope)
+        if len(self._path) > _MAX_COMPILED_DEPTH:
+            path = list(self._path)
+            self._queue.append(lambda: self._compile_content(shape, key, path))
+        else:
+            self._compile_content(shape, key, self._path)
         return self._contents[key]
 
-    def _group(self, group: GroupShape, scope: Scope) -> WriteParticle:
-        if group.repeated:
-            return self._repeated_group(group, scope)
-        if group.order is Order.CHOICE:
-            return self._choice(group, scope)
-        members = flattened(group)
-        if all(isinstance(member, ElementShape) for member in members):
-            write = self._plain_sequence([member for member in members if isinstance(member, ElementShape)], scope)
-        else:
-            write = in_turn([self._particle(member, scope) for member in members])
-        return write if group.minimum else if_any(write, group.names)
+    def _compile_content(self, shape: ComplexShape, key: tuple[int, Scope], path: list[str]) -> None:
+        outer, self._path = self._path, path[-_MAX_COMPILED_DEPTH // 2 :] if path is not self._path else path
+        layout = layout_of(shape)
+        self._contents[key] = self._node(layout.node, layout, key[1])
+        self._path = outer
 
-    def _particle(self, particle: ElementShape | GroupShape, scope: Scope) -> WriteParticle:
-        if isinstance(particle, GroupShape):
-            return self._group(particle, scope)
-        return self._plain_sequence([particle], scope)
+    def _node(self, node: Node, layout: Layout, scope: Scope) -> WriteParticle:  # noqa: PLR0911 - one answer for each kind of node
+        match node:
+            case Place():
+                return self._plain_sequence([node], scope)
+            case Run(order=Order.CHOICE) if len(node.members) > 1:
+                return self._choice(node, layout, scope)
+            case Run():
+                return self._run(node, layout, scope)
+            case Columns():
+                writers = [(place.key, self.element(place.element, scope)) for place in node.places]
+                return columns(writers, node.minimum)
+            case Lists():
+                return self._lists(node, layout, scope)
+            case Rounds():
+                return rounds(node.key, self._node(node.scope.node, node.scope, scope), node.minimum)
+            case Foreign():
+                return self._foreign(node, layout, scope).one
 
-    def _plain_sequence(self, elements: list[ElementShape], scope: Scope) -> WriteParticle:
-        fields = [self._field(element, scope) for element in elements]
+    def _run(self, run: Run, layout: Layout, scope: Scope) -> WriteParticle:
+        writers: list[WriteParticle] = []
+        places: list[Place] = []
+        for member in run.members:
+            if isinstance(member, Place):
+                places.append(member)
+                continue
+            if places:
+                writers.append(self._plain_sequence(places, scope))
+                places = []
+            writers.append(self._node(member, layout, scope))
+        if places or not writers:
+            writers.append(self._plain_sequence(places, scope))
+        write = in_turn(writers)
+        return if_any(write, self._present(run, layout, scope), repeated_of(run)) if run.optional else write
+
+    def _plain_sequence(self, places: list[Place], scope: Scope) -> WriteParticle:
+        fields = [self._field(place, scope) for place in places]
 
         def write(values: Mapping[str, Any], output: Output) -> int:
             used = 0
@@ -315,71 +335,54 @@ class _Compiler:
 
         return write
 
-    def _field(self, element: ElementShape, scope: Scope) -> _Field:
+    def _field(self, place: Place, scope: Scope) -> _Field:
+        element = place.element
         write = self.element(element, scope)
-        if element.repeated:
+        if place.repeated:
             write = each(write, element.minimum)
-        simple = isinstance(element.type, SimpleShape) and not element.repeated and not element.nillable
-        tags = self._tags(element, scope)
+        tags = self._prefixes.tags(element, scope)
+        plain = not (place.repeated or element.nillable or element.default or element.choices)
+        simple = element.type if plain and isinstance(element.type, SimpleShape) and not element.type.names else None
         return _Field(
-            key=element.name,
+            key=place.key,
             required=element.minimum > 0,
-            opening=self._opening(tags) + ">",
-            write_text=content_writer(element.type) if simple and isinstance(element.type, SimpleShape) else None,
+            opening=self._prefixes.opening(tags) + ">",
+            write_text=self._tags.plain_text(simple) if simple is not None else None,
             closing=tags.closing,
             write=write,
         )
 
-    def _choice(self, group: GroupShape, scope: Scope) -> WriteParticle:
-        branches = [(names(member), needed(member), self._particle(member, scope)) for member in group.members]
-        return one_of(branches, group.names, optional=not group.minimum)
+    def _choice(self, run: Run, layout: Layout, scope: Scope) -> WriteParticle:
+        branches = [(keys_of(member), needed_of(member), self._node(member, layout, scope)) for member in run.members]
+        return one_of(branches, self._present(run, layout, scope), repeated_of(run), optional=run.optional)
 
-    def _repeated_group(self, group: GroupShape, scope: Scope) -> WriteParticle:
-        single = [member for member in group.members if isinstance(member, ElementShape)]
-        if len(single) != len(group.members):
-            return self._repeated_only_member(group, scope)
-        if group.order is Order.CHOICE or len(single) == 1:
-            return lists([(element.name, self.element(element, scope)) for element in single], group.minimum)
-        return rounds([(element.name, self.element(element, scope)) for element in single], group.minimum)
+    def _lists(self, node: Lists, layout: Layout, scope: Scope) -> WriteParticle:
+        places = [
+            (member.key, self.element(member.element, scope)) for member in node.members if isinstance(member, Place)
+        ]
+        foreign = [self._foreign(member, layout, scope) for member in node.members if isinstance(member, Foreign)]
+        return lists(places, foreign, node.order, node.minimum)
 
-    def _repeated_only_member(self, group: GroupShape, scope: Scope) -> WriteParticle:
-        # fields_of has refused a repeated group that holds a group among others.
-        (inner,) = (member for member in group.members if isinstance(member, GroupShape))
-        return self._repeated_group(
-            GroupShape(order=inner.order, members=inner.members, minimum=group.minimum * inner.minimum, maximum=None),
-            scope,
+    def _foreign(self, node: Foreign, layout: Layout, scope: Scope) -> ForeignWriter:
+        bound = self._prefixes.bound(scope)
+        declared = self._declared(node.wildcard, scope)
+        return ForeignWriter(
+            node,
+            layout.declared,
+            lambda tag, value, output: generic.write(tag, value, output, bound=bound, declared=declared),
         )
 
-
-def _reachable(root: ElementShape) -> list[ElementShape]:
-    found: list[ElementShape] = []
-    waiting = [root]
-    seen: set[int] = set()
-    while waiting:
-        element = waiting.pop()
-        found.append(element)
-        shape = element.type
-        if isinstance(shape, ComplexShape) and shape.content is not None and id(shape) not in seen:
-            seen.add(id(shape))
-            waiting += elements_of(shape.content)
-    return found
+    def _present(self, node: Node, layout: Layout, scope: Scope) -> Present:
+        foreign = [leaf for leaf in leaves_of(node) if isinstance(leaf, Foreign)]
+        writers = [(leaf.key, self._foreign(leaf, layout, scope)) for leaf in foreign]
+        return presence(keys_of(node) - {leaf.key for leaf in foreign}, repeated_of(node), writers)
 
 
-def _unknown_key(values: Mapping[str, Any], shape: ComplexShape) -> ContractViolation:
-    known = {attribute.key for attribute in shape.attributes} | fields_of(shape).keys()
-    known |= {"value"} if shape.text is not None else set()
+def _unknown_key(values: Mapping[str, Any], shape: Type) -> ContractViolation:
+    known: set[str] = set()
+    if isinstance(shape, ComplexShape):
+        known |= {attribute.key for attribute in shape.attributes} | layout_of(shape).declared
+    if isinstance(shape, SimpleShape) or shape.text is not None:
+        known.add("value")
     unknown = sorted(str(key) for key in values if key not in known)
     return ContractViolation("is not in the contract", path=unknown[0] if unknown else None)
-
-
-def _mapping(values: Any) -> None:
-    if values.__class__ is not dict and not isinstance(values, Mapping):
-        raise ContractViolation("must be an object")
-
-
-def _canonical_order(pair: tuple[AttributeShape, _Attribute]) -> tuple[str, str]:
-    return pair[0].namespace, pair[0].name
-
-
-def _escaped(name: str) -> str:
-    return name.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")

@@ -5,12 +5,13 @@
 | string and its kin, anyURI, anySimpleType | `str`, exactly; white space as the type's facet says | string |
 | integer and its kin | `int` of any size | number |
 | decimal | `decimal.Decimal`, exact; `int` and decimal text are taken too, `float` never | string |
-| float, double | `float` (`INF`, `-INF`, `NaN` included) | number, null when not finite |
+| float, double | `float`; where not finite the text (`INF`, `-INF`, `NaN`); text is taken too | number or string |
 | boolean | `bool` | true, false |
 | dates, times, durations | `str`: the ISO text as it stands, zone or none (libxml2 allows no blanks) | string |
 | base64Binary, hexBinary | `str`: the text as it stands | string |
+| QName | `str`: `{namespace}local`, or `local`; `encoder` and `decoder` know the prefixes | string |
 | list | `list` of the above | array |
-| union | as its members when all are of one kind, else `str` | |
+| union | as its members when all are of one kind, else `str`: the text as it stands | |
 
 Used by the encoder and the decoder, which leave facets to libxml2.
 """
@@ -31,8 +32,11 @@ Read = Callable[[str], Any]
 
 DECIMAL_PATTERN = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
 
+FLOAT_PATTERN = r"^(-?INF|NaN|[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?)$"
+
 _MAX_DECIMAL_EXPONENT = 1000
 _DECIMAL = re.compile(DECIMAL_PATTERN)
+_FLOAT = re.compile(FLOAT_PATTERN)
 
 # One search decides for nearly every value that nothing has to be done. The classes hold what XML 1.0 (clause 2.2)
 # forbids as well as what canonical XML (RFC 3076, 2.3) escapes.
@@ -40,6 +44,7 @@ _FORBIDDEN = "\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff"
 _ODD_CONTENT = re.compile(f"[&<>\r{_FORBIDDEN}]").search
 _ODD_ATTRIBUTE = re.compile(f'[&<"\t\n\r{_FORBIDDEN}]').search
 _ILLEGAL = re.compile(f"[{_FORBIDDEN}]").search
+_BLANK = re.compile(r"[ \t\n\r]").search
 _UNTIDY = re.compile(r"[\t\n\r]|^ | \Z|  ").search
 
 _CONTENT_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#xD;"})
@@ -53,17 +58,17 @@ _BLANKS = str.maketrans("\t\n\r", "   ")
 def content_writer(shape: SimpleShape) -> Write:
     """Text of an element, escaped as canonical XML has it. Raises ContractViolation for another Python type."""
     if shape.kind in _VERBATIM:
-        return _escaped_content
+        return escaped_content
     if shape.kind is Kind.LIST:
         raw = raw_writer(shape)
-        return lambda value: _escaped_content(raw(value))
+        return lambda value: escaped_content(raw(value))
     return _WRITERS[shape.kind]
 
 
 def attribute_writer(shape: SimpleShape) -> Write:
     """Value of an attribute, escaped as canonical XML has it. Raises ContractViolation for another Python type."""
     raw = raw_writer(shape)
-    return lambda value: _escaped_attribute(raw(value))
+    return lambda value: escaped_attribute(raw(value))
 
 
 def raw_writer(shape: SimpleShape) -> Write:
@@ -71,20 +76,21 @@ def raw_writer(shape: SimpleShape) -> Write:
     if shape.kind is not Kind.LIST or shape.item is None:
         return _WRITERS[shape.kind]
     item = raw_writer(shape.item)
-    return lambda value: " ".join([item(part) for part in _sequence(value)])
+    return lambda value: " ".join([_word(item(part)) for part in sequence_of(value)])
 
 
 def reader(shape: SimpleShape) -> Read | None:
     """From the text of a valid document to the value; None when the text itself is the value."""
     if shape.kind is Kind.LIST and shape.item is not None:
         item = reader(shape.item)
-        return lambda text: [item(part) if item else part for part in _words(text)]
+        return lambda text: [item(part) if item else part for part in words(text)]
     if shape.kind is Kind.TEXT:
         return _TIDIERS[shape.whitespace]
     return _READERS[shape.kind]
 
 
-def _escaped_content(value: Any) -> str:
+def escaped_content(value: Any) -> str:
+    """Text of an element as canonical XML has it. Raises ContractViolation."""
     if value.__class__ is not str:
         raise ContractViolation("must be text")
     if _ODD_CONTENT(value):
@@ -95,7 +101,8 @@ def _escaped_content(value: Any) -> str:
     return value
 
 
-def _escaped_attribute(text: str) -> str:
+def escaped_attribute(text: str) -> str:
+    """Value of an attribute as canonical XML has it. Raises ContractViolation."""
     if _ODD_ATTRIBUTE(text):
         if _ILLEGAL(text):
             raise ContractViolation("holds a character that XML cannot carry")
@@ -132,9 +139,14 @@ def _decimal(value: Any) -> str:
 
 
 def _float(value: Any) -> str:
+    if isinstance(value, str) and _FLOAT.match(value):
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise ContractViolation("must be a number")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError as error:
+        raise ContractViolation("is too large for floating point") from error
     if math.isfinite(number):
         return repr(number)
     return "NaN" if math.isnan(number) else "INF" if number > 0 else "-INF"
@@ -148,7 +160,14 @@ def _boolean(value: Any) -> str:
     raise ContractViolation("must be true or false")
 
 
-def _sequence(value: Any) -> list[Any] | tuple[Any, ...]:
+def _word(text: str) -> str:
+    if not text or _BLANK(text):
+        raise ContractViolation("holds an item that is empty or has white space, which a list cannot keep apart")
+    return text
+
+
+def sequence_of(value: Any) -> list[Any] | tuple[Any, ...]:
+    """The value, which is a list. Raises ContractViolation."""
     if not isinstance(value, list | tuple):
         raise ContractViolation("must be a list")
     return value
@@ -158,7 +177,7 @@ def _collapsed(text: str) -> str:
     # Codes are the commonest tokens, and this is five times as fast as the search.
     if text.isalnum():
         return text
-    return " ".join(_words(text)) if _UNTIDY(text) else text
+    return " ".join(words(text)) if _UNTIDY(text) else text
 
 
 def _stripped(text: str) -> str:
@@ -169,20 +188,28 @@ def _replaced(text: str) -> str:
     return text.translate(_BLANKS)
 
 
-def _words(text: str) -> list[str]:
+def words(text: str) -> list[str]:
+    """The items of a list, as they stand."""
     # Not str.split(): to XML only these four are white space, to Python a no-break space is as well.
     return [word for word in text.translate(_BLANKS).split(" ") if word]
+
+
+def _read_float(text: str) -> float | str:
+    # JSON has no word for what is not finite, and null would say that nothing is there.
+    number = float(text)
+    return number if math.isfinite(number) else text.strip(_BLANK_CHARACTERS)
 
 
 def _read_boolean(text: str) -> bool:
     return _collapsed(text) in {"true", "1"}
 
 
-_VERBATIM = frozenset({Kind.TEXT, Kind.MOMENT, Kind.BINARY})
+_VERBATIM = frozenset({Kind.TEXT, Kind.MOMENT, Kind.BINARY, Kind.NAME})
 _WRITERS: dict[Kind, Write] = {
     Kind.TEXT: _text,
     Kind.MOMENT: _text,
     Kind.BINARY: _text,
+    Kind.NAME: _text,
     Kind.INTEGER: _integer,
     Kind.DECIMAL: _decimal,
     Kind.FLOAT: _float,
@@ -196,8 +223,9 @@ _TIDIERS: dict[Whitespace, Read | None] = {
 _READERS: dict[Kind, Read] = {
     Kind.MOMENT: _stripped,
     Kind.BINARY: _stripped,
+    Kind.NAME: _stripped,
     Kind.INTEGER: int,
     Kind.DECIMAL: Decimal,
-    Kind.FLOAT: float,
+    Kind.FLOAT: _read_float,
     Kind.BOOLEAN: _read_boolean,
 }

@@ -11,17 +11,28 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from esb.contracts.layout import (
+    Columns,
+    Foreign,
+    Layout,
+    Lists,
+    Node,
+    Place,
+    Rounds,
+    Run,
+    layout_of,
+    needed_of,
+)
 from esb.contracts.lexical import raw_writer, reader
+from esb.contracts.names import TYPE_KEY, type_key
 from esb.contracts.patterns import examples, to_json_schema
 from esb.contracts.shapes import (
     ComplexShape,
     ElementShape,
-    GroupShape,
     Kind,
     Order,
     SimpleShape,
     Whitespace,
-    fields_of,
     supported,
 )
 from esb.errors import ContractUnsupported
@@ -46,18 +57,37 @@ def sample_of(element: ElementShape) -> Any:
     Raises:
         ContractUnsupported: a type that must contain itself, or a pattern that cannot be read.
     """
-    return _element(element, ())
+    try:
+        return _element(element, ())
+    except RecursionError as error:
+        raise ContractUnsupported(f"{element.name} is nested too deeply for a sample") from error
 
 
 def _element(element: ElementShape, above: tuple[int, ...]) -> Any:
     supported(element.type)
     if isinstance(element.type, SimpleShape):
         return _simple(element.type) if element.default is None else _read(element.type, element.default)
-    return _complex(element.type, above)
+    if element.type.anything:
+        return "text"
+    if not element.type.abstract:
+        return _complex(element.type, above)
+    return _chosen(element, above)
+
+
+def _chosen(element: ElementShape, above: tuple[int, ...]) -> Any:
+    """An abstract type: the first that may stand for it and does not lead back."""
+    for qname, shape in sorted(element.choices.items()):
+        if id(shape) not in above and shape.refusal is None:
+            values = _simple(shape) if isinstance(shape, SimpleShape) else _complex(shape, above)
+            declared = "" if isinstance(element.type, SimpleShape) or element.type.abstract else element.type.qname
+            named = {TYPE_KEY: type_key(qname, element.choices, declared)}
+            return {**named, **values} if isinstance(values, dict) else {**named, "value": values}
+    raise ContractUnsupported(f"{element.name} is of an abstract type, and no type may stand for it")
 
 
 def _complex(shape: ComplexShape, above: tuple[int, ...]) -> Any:
-    if shape.text is not None and not shape.attributes:
+    supported(shape)
+    if shape.text is not None and shape.bare:
         return _simple(shape.text)
     sample: dict[str, Any] = {
         attribute.key: _simple(attribute.type)
@@ -67,31 +97,60 @@ def _complex(shape: ComplexShape, above: tuple[int, ...]) -> Any:
     }
     if shape.text is not None:
         return {"value": _simple(shape.text), **sample}
-    fields = fields_of(shape)
-    sample |= {name: [] for name, field in fields.items() if field.repeated}
-    if shape.content is not None:
-        taken = _group(shape.content, (*above, id(shape)))
-        sample |= {name: values if fields[name].repeated else values[0] for name, values in taken.items()}
-    return sample
+    return sample | _scope(layout_of(shape), (*above, id(shape)))
 
 
-def _group(group: GroupShape, above: tuple[int, ...]) -> dict[str, list[Any]]:
-    members = [member for member in group.members if not _endless(member, above)]
-    if len(members) < len(group.members) and group.order is not Order.CHOICE:
-        missing = [member for member in group.members if _endless(member, above) and member.minimum]
-        if missing:
+def _scope(layout: Layout, above: tuple[int, ...]) -> dict[str, Any]:
+    empty: dict[str, Any] = {key: [] for key, place in layout.places.items() if place.repeated}
+    return empty | {key: [] for key in layout.rounds} | _node(layout.node, above)
+
+
+def _node(node: Node, above: tuple[int, ...]) -> dict[str, Any]:  # noqa: PLR0911 - one answer for each kind of node
+    match node:
+        case Place():
+            return _place(node, above, max(1, node.element.minimum))
+        case Columns():
+            taken = [_place(place, above, max(1, node.minimum)) for place in node.places]
+            return {key: values for part in taken for key, values in part.items()}
+        case Lists():
+            places = [member for member in node.members if isinstance(member, Place) and not _endless(member, above)]
+            return _place(places[0], above, max(1, node.minimum, places[0].element.minimum)) if places else {}
+        case Rounds():
+            if _endless(node.scope.node, above):
+                return {}
+            return {node.key: [_scope(node.scope, above) for _ in range(max(1, node.minimum))]}
+        case Run():
+            return _run(node, above)
+        case Foreign():
+            return {}
+
+
+def _place(place: Place, above: tuple[int, ...], times: int) -> dict[str, Any]:
+    if _endless(place, above):
+        if _needed(place):
             raise ContractUnsupported("a type must contain itself without end")
-    taken: dict[str, list[Any]] = {}
-    for member in members[:1] if group.order is Order.CHOICE else members:
-        if isinstance(member, GroupShape):
-            taken |= _group(member, above)
-        else:
-            taken[member.name] = [_element(member, above) for _ in range(max(1, member.minimum))]
-    return {name: values * max(1, group.minimum) for name, values in taken.items()}
+        return {}
+    if place.repeated:
+        return {place.key: [_element(place.element, above) for _ in range(times)]}
+    return {place.key: _element(place.element, above)}
 
 
-def _endless(member: ElementShape | GroupShape, above: tuple[int, ...]) -> bool:
-    return isinstance(member, ElementShape) and id(member.type) in above
+def _run(run: Run, above: tuple[int, ...]) -> dict[str, Any]:
+    members = [member for member in run.members if not _endless(member, above)]
+    if run.order is Order.CHOICE:
+        members = members[:1]
+    elif any(_needed(member) for member in run.members if _endless(member, above)):
+        raise ContractUnsupported("a type must contain itself without end")
+    return {key: value for member in members for key, value in _node(member, above).items()}
+
+
+def _needed(node: Node) -> bool:
+    return bool(needed_of(node))
+
+
+def _endless(node: Node, above: tuple[int, ...]) -> bool:
+    """Whether the node's first way leads back to a type above."""
+    return isinstance(node, Place) and id(node.element.type) in above
 
 
 def _simple(shape: SimpleShape) -> Any:
@@ -172,4 +231,5 @@ _BY_KIND: dict[Kind, Callable[[SimpleShape], Any]] = {
     Kind.BOOLEAN: lambda shape: True,  # noqa: ARG005 - the signature of the table
     Kind.MOMENT: _moment,
     Kind.BINARY: _binary,
+    Kind.NAME: lambda shape: "{urn:example}name",  # noqa: ARG005 - the signature of the table
 }

@@ -1,13 +1,14 @@
 """The shape of a contract: what an XSD says about elements, types and occurrence, as small values.
 
 Made by `explain` from xmlschema's components, so that those heavy objects can be dropped; read by the encoder, the
-decoder, the JSON Schema writer and the sampler. Nothing here validates: libxml2 does.
+decoder, the JSON Schema writer and the sampler. Nothing here validates: libxml2 does. How shapes become the keys of
+plain data is told by `layout`.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -24,6 +25,7 @@ class Kind(enum.StrEnum):
     BOOLEAN = "boolean"
     MOMENT = "moment"
     BINARY = "binary"
+    NAME = "name"
     LIST = "list"
 
 
@@ -41,6 +43,14 @@ class Order(enum.StrEnum):
     SEQUENCE = "sequence"
     CHOICE = "choice"
     ALL = "all"
+
+
+class Processing(enum.StrEnum):
+    """What the contract demands of the content of a wildcard."""
+
+    STRICT = "strict"
+    LAX = "lax"
+    SKIP = "skip"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,28 +84,56 @@ class SimpleShape:
     kind: Kind
     builtin: str
     whitespace: Whitespace
+    qname: str = ""
     bounds: Bounds = Bounds()
     item: SimpleShape | None = None
     members: tuple[SimpleShape, ...] = ()
     titles: Titles = Titles()
     refusal: str | None = None
 
+    @property
+    def names(self) -> bool:
+        """Whether its text depends on the prefixes around it (QName, NOTATION and lists of these)."""
+        return self.kind is Kind.NAME or (self.item is not None and self.item.names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wildcard:
+    """`xs:any` or `xs:anyAttribute`. `namespaces` None: any but those `excluded`; "" is no namespace."""
+
+    processing: Processing
+    namespaces: frozenset[str] | None = None
+    excluded: frozenset[str] = frozenset()
+    minimum: int = 1
+    maximum: int | None = 1
+
+    @property
+    def repeated(self) -> bool:
+        """Whether it may stand for more than one element."""
+        return self.maximum is None or self.maximum > 1
+
+    def admits(self, namespace: str) -> bool:
+        """Whether a name of this namespace may stand here. XSD part 1, 3.10.4."""
+        return namespace not in self.excluded if self.namespaces is None else namespace in self.namespaces
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttributeShape:
-    """One attribute of a type. `namespace` is "" for an unqualified one."""
+    """One attribute of a type. `namespace` is "" for an unqualified one; `default` covers `fixed` as well."""
 
     namespace: str
     name: str
     type: SimpleShape
     required: bool
     default: str | None
-    titles: Titles
+    fixed: bool = False
+    titles: Titles = Titles()
+    clashes: bool = False
 
     @property
     def key(self) -> str:
-        """The key in plain data."""
-        return "@" + self.name
+        """The key in plain data: the full name only where the local one stands for another attribute as well."""
+        return "@" + (self.tag if self.clashes else self.name)
 
     @property
     def tag(self) -> str:
@@ -105,27 +143,49 @@ class AttributeShape:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class ComplexShape:
-    """A complex type. Filled in after it is made, because types may contain themselves; read-only afterwards."""
+    """A complex type. Filled in after it is made, because types may contain themselves; read-only afterwards.
+
+    `qname` is "" for an anonymous type; `anything`: this is xs:anyType.
+    """
 
     name: str
+    qname: str = ""
     attributes: tuple[AttributeShape, ...] = ()
+    any_attribute: Wildcard | None = None
     content: GroupShape | None = None
     text: SimpleShape | None = None
+    abstract: bool = False
+    anything: bool = False
     titles: Titles = field(default_factory=Titles)
     refusal: str | None = None
+
+    @property
+    def bare(self) -> bool:
+        """Whether its plain data is one value and no object."""
+        return self.text is not None and not self.attributes and self.any_attribute is None
+
+
+Type = SimpleShape | ComplexShape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ElementShape:
-    """One element particle. `maximum` None is unbounded; `default` covers `fixed` as well."""
+    """One element particle. `maximum` None is unbounded; `default` covers `fixed` as well.
+
+    `choices` are the types that a document may choose instead (xsi:type), by `{namespace}local`; the same mapping
+    for every element of one type.
+    """
 
     namespace: str
     name: str
-    type: SimpleShape | ComplexShape
+    type: Type
     minimum: int = 1
     maximum: int | None = 1
     nillable: bool = False
+    abstract: bool = False
     default: str | None = None
+    fixed: bool = False
+    choices: Mapping[str, Type] = field(default_factory=dict)
     titles: Titles = Titles()
 
     @property
@@ -144,7 +204,7 @@ class GroupShape:
     """A model group."""
 
     order: Order
-    members: tuple[ElementShape | GroupShape, ...]
+    members: tuple[Particle, ...]
     minimum: int = 1
     maximum: int | None = 1
 
@@ -153,84 +213,57 @@ class GroupShape:
         """Whether the whole group may occur more than once."""
         return self.maximum is None or self.maximum > 1
 
-    @property
-    def names(self) -> frozenset[str]:
-        """Every element name that the group can hold."""
-        return frozenset(element.name for element in elements_of(self))
+
+Particle = ElementShape | GroupShape | Wildcard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
-    """One key that an element's plain data can have. `required`: present in every valid document."""
+class Declarations:
+    """Every global element of a contract: what a wildcard may stand for."""
 
-    element: ElementShape
-    repeated: bool
-    required: bool
+    elements: Mapping[str, ElementShape] = field(default_factory=dict)
+
+    def element(self, tag: str, processing: Processing) -> ElementShape | None:
+        """The declaration that the content of such a wildcard must fit, if any."""
+        return None if processing is Processing.SKIP else self.elements.get(tag)
+
+
+def particles_of(group: GroupShape) -> Iterator[ElementShape | Wildcard]:
+    """Every element and wildcard in a group, in document order."""
+    for member in group.members:
+        if isinstance(member, GroupShape):
+            yield from particles_of(member)
+        else:
+            yield member
 
 
 def elements_of(group: GroupShape) -> Iterator[ElementShape]:
     """Every element particle in a group, in document order."""
-    for member in group.members:
-        if isinstance(member, ElementShape):
-            yield member
-        else:
-            yield from elements_of(member)
+    return (particle for particle in particles_of(group) if isinstance(particle, ElementShape))
 
 
-def fields_of(shape: ComplexShape) -> dict[str, Field]:
-    """The keys of a type's plain data, in document order.
-
-    Raises:
-        ContractUnsupported: two elements would need the same key, or the order of a repeated group would be lost.
-    """
-    if shape.content is None:
-        return {}
-    return _fields(shape.content, required=True, repeated=False, owner=shape.name)
-
-
-def supported(shape: SimpleShape | ComplexShape) -> None:
+def supported(shape: Type) -> None:
     """Return when the type itself (not what it contains) can be compiled; raises ContractUnsupported."""
     if shape.refusal is not None:
         raise ContractUnsupported(shape.refusal)
-    if isinstance(shape, ComplexShape) and len({each.key for each in shape.attributes}) < len(shape.attributes):
-        raise ContractUnsupported(f"{shape.name} has two attributes that differ in their namespace only")
 
 
-def _fields(group: GroupShape, *, required: bool, repeated: bool, owner: str) -> dict[str, Field]:
-    repeated = repeated or group.repeated
-    if repeated:
-        _refuse_lost_order(group, owner)
-    required = required and group.minimum > 0 and (group.order is not Order.CHOICE or len(group.members) == 1)
-    fields: dict[str, Field] = {}
-    for member in group.members:
-        if isinstance(member, ElementShape):
-            found = {
-                member.name: Field(
-                    element=member,
-                    repeated=repeated or member.repeated,
-                    required=required and member.minimum > 0,
-                )
-            }
-        else:
-            found = _fields(member, required=required, repeated=repeated, owner=owner)
-        for name, new in found.items():
-            fields[name] = _merged(fields[name], new, group.order, owner) if name in fields else new
-    return fields
-
-
-def _merged(old: Field, new: Field, order: Order, owner: str) -> Field:
-    if old.element.tag != new.element.tag:
-        raise ContractUnsupported(f"{owner} has two elements named {new.element.name} in different namespaces")
-    if order is not Order.CHOICE:
-        raise ContractUnsupported(f"{owner} holds the element {new.element.name} at two places")
-    return Field(element=old.element, repeated=old.repeated or new.repeated, required=False)
-
-
-def _refuse_lost_order(group: GroupShape, owner: str) -> None:
-    if len(group.members) == 1:
-        return
-    # A repeated choice keeps its values by name; a repeated sequence can be put together again only when every
-    # round has exactly one of each.
-    single = group.order is Order.CHOICE or all(member.minimum == 1 == member.maximum for member in group.members)
-    if not single or any(isinstance(member, GroupShape) for member in group.members):
-        raise ContractUnsupported(f"{owner} repeats a group whose rounds could not be told apart afterwards")
+def reachable(root: ElementShape, declarations: Declarations) -> Iterator[ElementShape]:
+    """Every element that a document of this root can hold, each declaration once."""
+    waiting, seen = [root], set[int]()
+    while waiting:
+        element = waiting.pop()
+        yield element
+        for shape in (element.type, *element.choices.values()):
+            if not isinstance(shape, ComplexShape) or id(shape) in seen:
+                continue
+            seen.add(id(shape))
+            for particle in particles_of(shape.content) if shape.content is not None else ():
+                if isinstance(particle, ElementShape):
+                    waiting.append(particle)
+                elif particle.processing is not Processing.SKIP and id(declarations) not in seen:
+                    seen.add(id(declarations))
+                    waiting += declarations.elements.values()
+            if shape.anything and id(declarations) not in seen:
+                seen.add(id(declarations))
+                waiting += declarations.elements.values()

@@ -54,8 +54,15 @@ def zoo() -> Contract:
     return Contract.from_xsd(zoo_bundle(), ["zoo.xsd"])
 
 
+@functools.cache
+def wild() -> Contract:
+    """Constructs whose plain data need more than one key per element name."""
+    return Contract.from_xsd(zoo_bundle(), ["wild.xsd"])
+
+
 def contracts() -> Iterator[tuple[str, Contract]]:
     """Every XSD contract by its name."""
     yield "zoo", zoo()
+    yield "wild", wild()
     yield "din-reg", din_reg().contract
     yield "mkr", mkr().contract

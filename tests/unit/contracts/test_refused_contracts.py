@@ -13,6 +13,8 @@ SCHEMA = (
 )
 ROOT = '<xs:element name="Root"><xs:complexType{}>{}</xs:complexType></xs:element>'
 
+MIXED = ROOT.format(' mixed="true"', "<xs:sequence/>")
+
 
 def schema(content: str) -> dict[str, bytes]:
     return {"t.xsd": SCHEMA.format(content).encode()}
@@ -21,59 +23,33 @@ def schema(content: str) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (ROOT.format("", "<xs:sequence><xs:any/></xs:sequence>"), "allows any element"),
-        (ROOT.format("", "<xs:anyAttribute/>"), "allows any attribute"),
-        (ROOT.format(' mixed="true"', '<xs:sequence><xs:element name="b"/></xs:sequence>'), "has mixed content"),
-        ('<xs:element name="Root"/>', "xs:anyType"),
-        ('<xs:element name="Root" type="xs:QName"/>', "xs:QName has no plain form"),
-        (ROOT.format("", '<xs:attribute name="a" type="xs:QName"/>'), "xs:QName has no plain form"),
         (
-            ROOT.format(
-                "",
-                '<xs:sequence><xs:element name="a" type="xs:int"/><xs:element name="b" type="xs:int"/>'
-                '<xs:element name="a" type="xs:int"/></xs:sequence>',
-            ),
-            "holds the element a at two places",
+            ROOT.format(' mixed="true"', '<xs:sequence><xs:element name="b" type="xs:int"/></xs:sequence>'),
+            "Root: an anonymous type has mixed content",
         ),
         (
-            ROOT.format(
-                "",
-                '<xs:sequence maxOccurs="9"><xs:element name="a" type="xs:int"/>'
-                '<xs:element name="b" type="xs:int" minOccurs="0"/></xs:sequence>',
-            ),
-            "repeats a group whose rounds could not be told apart",
+            '<xs:complexType name="Note" mixed="true"><xs:sequence/></xs:complexType>'
+            + ROOT.format("", '<xs:sequence><xs:element name="a" type="Note"/></xs:sequence>'),
+            "Root/a: Note has mixed content",
         ),
         (
-            '<xs:complexType name="A" abstract="true"/>'
-            + ROOT.format("", '<xs:sequence><xs:element name="a" type="A"/></xs:sequence>'),
-            "A is abstract",
+            '<xs:simpleType name="U"><xs:union memberTypes="xs:QName xs:int"/></xs:simpleType>'
+            + ROOT.format("", '<xs:attribute name="a" type="U"/>'),
+            "Root/@a: a union with xs:QName",
         ),
-        (
-            '<xs:attribute name="a" type="xs:int"/>'
-            + ROOT.format("", '<xs:attribute name="a" type="xs:int"/><xs:attribute ref="a"/>'),
-            "two attributes that differ in their namespace only",
-        ),
-        (
-            ROOT.format(
-                "",
-                '<xs:sequence><xs:element name="a" nillable="true"><xs:complexType>'
-                '<xs:attribute name="x" type="xs:int" use="required"/></xs:complexType></xs:element></xs:sequence>',
-            ),
-            "a may be nil and still needs attributes",
-        ),
+        ('<xs:element name="Root" type="xs:int" abstract="true"/>', "Root is abstract"),
     ],
 )
-def test_what_has_no_faithful_plain_form_is_refused(content: str, reason: str) -> None:
+def test_what_has_no_faithful_plain_form_is_refused_with_its_place(content: str, reason: str) -> None:
     contract = Contract.from_xsd(schema(content), ["t.xsd"])
     with pytest.raises(ContractUnsupported, match=reason):
         contract.encoder("{urn:t}Root")
-    if "nil" not in reason:
-        with pytest.raises(ContractUnsupported, match=reason):
-            contract.decoder("{urn:t}Root")
+    with pytest.raises(ContractUnsupported, match=reason.partition(": ")[2] or reason):
+        contract.decoder("{urn:t}Root")
 
 
 def test_an_unsupported_part_does_not_spoil_the_elements_beside_it() -> None:
-    contract = Contract.from_xsd(schema('<xs:element name="Root"/><xs:element name="Good" type="xs:int"/>'), ["t.xsd"])
+    contract = Contract.from_xsd(schema(MIXED + '<xs:element name="Good" type="xs:int"/>'), ["t.xsd"])
     assert contract.encoder("{urn:t}Good").encode(5) == b'<Good xmlns="urn:t">5</Good>'
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -17,12 +18,13 @@ from hypothesis import strategies as st
 from adapters.wsdl import Wsdl
 from esb.contracts.bundle import join
 from esb.contracts.contract import Contract, Decoder, Encoder
+from esb.contracts.names import TYPE_KEY
 from security.xml import canonical, parse
 from tests.support.contracts import SCHEMAS, contracts, din_reg, mkr, zoo_bundle
 from tests.support.instances import instances
 
 ELEMENTS = [(name, qname) for name, contract in contracts() for qname in contract.elements if qname != "{urn:zoo}Shape"]
-AGENCY_ELEMENTS = [(name, qname) for name, qname in ELEMENTS if name != "zoo"]
+AGENCY_ELEMENTS = [(name, qname) for name, qname in ELEMENTS if name not in {"zoo", "wild"}]
 
 many = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -60,7 +62,7 @@ def test_what_is_encoded_is_decoded_to_the_same_values(name: str, qname: str, da
 def test_encoded_text_is_its_own_exclusive_canonical_form(name: str, qname: str, data: st.DataObject) -> None:
     encoder, _ = compiled(name, qname)
     content = encoder.encode(drawn(data, name, qname))
-    assert canonical(parse(content)) == content
+    assert canonical(parse(content), inclusive_prefixes=encoder.inclusive_prefixes(content)) == content
 
 
 @pytest.mark.parametrize(("name", "qname"), ELEMENTS)
@@ -72,13 +74,13 @@ def test_encoded_text_stays_the_same_when_canonicalised_inside_of_an_envelope(
     encoder, _ = compiled(name, qname)
     content = encoder.encode(drawn(data, name, qname))
     envelope = b'<s:Body xmlns:s="urn:s" xmlns:n0="urn:other" xmlns:xsi="urn:not-xsi">' + content + b"</s:Body>"
-    assert canonical(parse(envelope)[0]) == content
+    assert canonical(parse(envelope)[0], inclusive_prefixes=encoder.inclusive_prefixes(content)) == content
 
 
 @functools.cache
 def explainer_of(name: str) -> xmlschema.XMLSchema10:
-    if name == "zoo":
-        return join(zoo_bundle(), ["zoo.xsd"]).components()
+    if name in {"zoo", "wild"}:
+        return join(zoo_bundle(), [f"{name}.xsd"]).components()
     return {
         "din-reg": lambda: xmlschema.XMLSchema10(str(SCHEMAS / "agencies/din-reg/v1/PopulationRegister.xsd")),
         "mkr": lambda: xmlschema.XMLSchema10(_inline_types("agencies/mkr/v1/CreditRegistry.wsdl")),
@@ -125,6 +127,8 @@ def same(ours: Any, theirs: Any) -> bool:  # noqa: PLR0911 - one answer for each
         # zeep has no word for an element that is there and empty.
         return not any(ours.values())
     if isinstance(ours, dict):
+        # zeep keeps the type that a document chose in the class of its value.
+        ours = {key: value for key, value in ours.items() if key != TYPE_KEY}
         absent = [key for key in theirs if key not in ours]
         if len(ours) == 1 and not isinstance(theirs, dict):
             # zeep hands out the only child of an element in place of the element.
@@ -133,6 +137,8 @@ def same(ours: Any, theirs: Any) -> bool:  # noqa: PLR0911 - one answer for each
     if isinstance(ours, list):
         theirs = theirs or []
         return len(ours) == len(theirs) and all(same(*pair) for pair in zip(ours, theirs, strict=True))
+    if isinstance(ours, str) and re.match(r"-[0-9]|[0-9]{5}", ours) and theirs is None:
+        return True  # Python has no such year, and so zeep has none
     if isinstance(theirs, dt.datetime | dt.date | dt.time):
         # zeep drops the zone of a date and what is below a microsecond; the day and the second are enough here.
         return str(ours)[:10] == theirs.isoformat()[:10]

@@ -42,8 +42,7 @@ def test_decoded_values_fit_the_schema(contract: Contract, qname: str, data: st.
     values = data.draw(instances(contract.shape(qname)))
     decoded = contract.decoder(qname).decode(contract.encoder(qname).encode(values))
     as_json = json.loads(msgspec.json.encode(decoded))
-    if qname != ZOO_NAMESPACE + "Simple" or abs(decoded["Double"]) < float("inf"):
-        jsonschema_rs.validator_for(contract.json_schema(qname)).validate(as_json)
+    jsonschema_rs.validator_for(contract.json_schema(qname)).validate(as_json)
 
 
 def test_a_schema_names_things_in_both_languages() -> None:

@@ -194,15 +194,26 @@ def test_another_element_of_the_same_contract_is_refused(person_reader: Decoder)
     assert refused(person_reader, content).reason == "is another element than GetPersonByPinResponse"
 
 
-def test_a_document_may_not_choose_its_own_type() -> None:
+@pytest.mark.parametrize(
+    "namespace",
+    [b"http://www.w3.org/2001/XMLSchema-instance", b"http://www.w3.org/2001/XMLSchema&#45;instance"],
+)
+def test_a_document_that_chooses_a_type_is_read_as_that_type_or_refused(namespace: bytes) -> None:
     animal = b'<Animal tag="1">'
+    decoder = zoo().decoder(ZOO_NAMESPACE + "Types")
     content = zoo().encoder(ZOO_NAMESPACE + "Types").encode(zoo().sample(ZOO_NAMESPACE + "Types"))
-    start = content.index(animal)
-    bird = b'<Animal xmlns:x="%s" x:type="Bird" tag="1">'
-    for namespace in (b"http://www.w3.org/2001/XMLSchema-instance", b"http://www.w3.org/2001/XMLSchema&#45;instance"):
-        changed = content[:start] + bird % namespace + content[start + len(animal) :]
-        changed = changed.replace(b"</Legs></Animal>", b"</Legs><Wings>2</Wings></Animal>")
-        assert "xsi:type" in refused(zoo().decoder(ZOO_NAMESPACE + "Types"), changed).reason
+    chosen = content.replace(animal, b'<Animal xmlns:x="%s" x:type="Bird" tag="1">' % namespace)
+    bird = chosen.replace(b"</Legs></Animal>", b"</Legs><Wings>2</Wings></Animal>")
+    assert decoder.decode(bird)["Animal"] == {
+        "@xsi:type": "Bird",
+        "Name": "text",
+        "Legs": 1,
+        "Wings": 2,
+        "@tag": 1,
+        "@kind": "göy",
+    }
+    for wrong in (chosen, bird.replace(b'"Bird"', b'"Node"'), bird.replace(b'"Bird"', b'"Nowhere"')):
+        refused(decoder, wrong)
 
 
 def test_a_comment_cannot_cut_a_value_short(person: Encoder, person_reader: Decoder) -> None:
