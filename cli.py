@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import typer
 
 from adapters import commands as adapter_commands
@@ -9,6 +11,7 @@ from adapters import manifest_fields
 from esb.commands import ask, callers, demo, doctor, documents, journal, keys, messages, routes, serve
 from esb.commands.shell import Shell, guarded, make_settings_quietly
 from esb.configuration import Agencies
+from esb.contracts.feature import Feature
 from esb.telemetry import logging
 
 app = typer.Typer(
@@ -28,11 +31,18 @@ def adapters() -> Agencies:
     return Adapters()
 
 
+def features() -> Mapping[str, Sequence[Feature]]:
+    """What contracts may hold, for the documents."""
+    from adapters.features import tables  # noqa: PLC0415 - as above
+
+    return tables()
+
+
 @app.callback()
 def begin(context: typer.Context) -> None:
     """Every verb finds its shell in the context. Standard output is the verb's alone: logs go to standard error."""
     logging.configure("debug" if make_settings_quietly().log_level == "debug" else "error")
-    context.obj = Shell(agencies=adapters, manifest_fields=manifest_fields.FIELDS)
+    context.obj = Shell(agencies=adapters, manifest_fields=manifest_fields.FIELDS, features=features)
 
 
 app.command("demo")(demo.demo)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +10,7 @@ import msgspec
 import typer
 
 from esb.commands.shell import PROBLEMS, err, out, shell_of
+from esb.contracts.feature import Feature
 from esb.faults import DROPPED, NOT_ACCEPTED, TABLE, UNFORESEEN
 from esb.routes import reference
 from esb.routes.deployment import FILE_FIELDS
@@ -37,6 +38,7 @@ def documents(
         "routes-yaml.md": _fields("routes.yaml", FILE_FIELDS),
         "adapter-yaml.md": _fields("adapter.yaml", shell.manifest_fields),
         "routes.md": _routes(shell.table(shell.settings)),
+        "contract-features.md": _features(shell.features()),
         "cli.md": "\n".join(_commands(context.find_root().command)),
     }
     stale = [name for name, text in pages.items() if _written(FOLDER / name) != text]
@@ -72,6 +74,26 @@ def _settings() -> str:
 
 def _fields(file: str, fields: Fields) -> str:
     return f"# The fields of {file}\n\n{NOTE}\n{reference.markdown(fields)}"
+
+
+def _features(tables: Mapping[str, Sequence[Feature]]) -> str:
+    parts = ["# What contracts and manifests may say\n", NOTE]
+    parts.append(
+        "Each line is compiled when this page is made. What is refused is told in these words, with its place.\n"
+    )
+    for heading, features in tables.items():
+        parts.append(f"## {heading}\n\n| | | in the words of `esb` |\n|---|---|---|")
+        parts.append("\n".join(_feature(feature) for feature in features) + "\n")
+    return "\n".join(parts)
+
+
+def _feature(feature: Feature) -> str:
+    is_read, words = feature.outcome()
+    return f"| {feature.name} | {'supported' if is_read else '**refused**'} | {_cell(words)} |"
+
+
+def _cell(words: str) -> str:
+    return words.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
 
 
 def _routes(table: RouteTable) -> str:

@@ -23,6 +23,7 @@ from rich.table import Table
 from esb import settings as settings_module
 from esb.client import BusUnreachable
 from esb.configuration import Agencies, compile_configuration
+from esb.contracts.feature import Feature
 from esb.errors import BrokerError, EsbError, RoutesInvalid, SettingInvalid, StorageError
 from esb.pipeline import Configuration
 from esb.routes import compiler
@@ -51,10 +52,11 @@ class DependencyDown(EsbError):
 
 
 class Shell(msgspec.Struct, kw_only=True):
-    """Given to every verb: how to get at settings and adapters, and what `adapter.yaml` may hold."""
+    """Given to every verb: how to get at settings and adapters, and what `adapter.yaml` and contracts may hold."""
 
     agencies: Callable[[], Agencies]
     manifest_fields: Fields = ()
+    features: Callable[[], Mapping[str, Sequence[Feature]]] = dict
     make_settings: Callable[[], Settings] = settings_module.load
 
     @property
