@@ -92,7 +92,10 @@ class OperationTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContractFile(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the contract lies, below `schemas/agencies/<agency>/`. `as_of`: reply field with the data's moment."""
+    """Where the contract lies, below `schemas/agencies/<agency>/`. `as_of`: reply field with the data's moment.
+
+    `allow_any`: the contract leaves places open on purpose.
+    """
 
     version: str
     file: str
@@ -101,6 +104,7 @@ class ContractFile(msgspec.Struct, frozen=True, kw_only=True):
     as_of: str | None = None
     xsd: str | None = None
     operations: Mapping[str, OperationTerms] = {}
+    allow_any: bool = False
 
 
 class SignatureTerms(msgspec.Struct, frozen=True, kw_only=True):

@@ -81,6 +81,14 @@ _CONTRACT: Fields = (
             "əməliyyatlar", "calls, where the contract is an XSD; their elements, where an OpenAPI contract has an XSD"
         ),
     ),
+    Field(
+        name="allow_any",
+        kind=Kind.BOOLEAN,
+        default=False,
+        description=_says(
+            "açıq yerlər", "places that the contract leaves open (xs:any) are meant; else lint refuses them"
+        ),
+    ),
 )
 
 _ENDPOINT: Fields = tuple(

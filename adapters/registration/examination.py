@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from adapters import registry
+from adapters import registry, rules
 from adapters.agency_keys import AgencyKeys
 from adapters.registration import bundle as bundles
 from adapters.registration.bundle import Bundle
@@ -25,6 +25,7 @@ from esb.contracts import catalogue
 from esb.errors import RegistrationRefused, RoutesInvalid
 from esb.journal.registrations import Registered
 from esb.model import Finding, Severity
+from esb.ports import utc_now
 from esb.routes import compiler
 from esb.routes.table import RouteTable
 from esb.settings import Settings
@@ -36,9 +37,13 @@ _A_CALLER = 'callers:\n  agency: {title: {az: "Qurum", en: "Agency"}}\n'
 
 
 def lint(bundle: Bundle, agency: str, version: str, *, settings: Settings, keys: AgencyKeys) -> tuple[Finding, ...]:
-    """Everything the loader has to say about the bundle, with places as its files are named. No call could leave."""
+    """Everything the loader has to say, and for which rules the bundle is refused; places as its files are named."""
     with laid_out(bundle, agency, version, settings) as (there, folder):
-        return loaded_from(there, folder, keys)[1]
+        loaded, findings = loaded_from(there, folder, keys)
+    if loaded is None:
+        return findings
+    manifest = loaded.adapters[agency].manifest
+    return (*findings, *rules.refusals(manifest, bundle.files, bundle.contract, keys=keys, now=utc_now()))
 
 
 def run_cases(

@@ -7,15 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Final
 
+from adapters.placeholders import PLACEHOLDER, PLACEHOLDER_ADDRESS
 from adapters.scaffolding.source import Source
-
-PLACEHOLDER: Final = "FILL IN"
-"""How every value begins that a person must give."""
-
-PLACEHOLDER_ADDRESS: Final = "fill-in@agency.invalid"
-"""The e-mail address that stands for one that a person must give (`invalid` is nobody's, RFC 2606)."""
 
 
 def manifest_text(

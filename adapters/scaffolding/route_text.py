@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from adapters.identifiers import snake
-from adapters.scaffolding.manifest_text import PLACEHOLDER
+from adapters.placeholders import PLACEHOLDER
 from adapters.scaffolding.mapping import Mapped
 from esb.routes import formatter
 
