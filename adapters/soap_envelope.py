@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from esb.ports import Claim
 from security import xml
@@ -48,8 +48,7 @@ def divided(document: bytes) -> RequestParts:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class Opened(NamedTuple):
     """What of a reply may be read: of one that nobody signed, all there is, in `plain_blocks` too."""
 
     content: bytes

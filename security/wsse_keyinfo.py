@@ -11,9 +11,9 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from html import escape
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -115,8 +115,7 @@ def _base64(data: bytes) -> str:
 # --- reading ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyName:
+class KeyName(NamedTuple):
     """What a KeyInfo says. `value`: certificate or identifier; for ISSUER_SERIAL `issuer` and `serial` instead."""
 
     reference: KeyReference

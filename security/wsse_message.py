@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lxml import etree
 
@@ -31,8 +31,7 @@ _SIGNATURE = ds("Signature")
 ENCRYPTED_KEY = f"{{{XENC}}}EncryptedKey"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signed:
+class Signed(NamedTuple):
     """What a ds:Signature says, unproven."""
 
     info: SignedInfo
@@ -40,8 +39,7 @@ class Signed:
     key: KeyName
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(NamedTuple):
     """The parts of a message, found by their place and never by an Id; nothing of them is proven."""
 
     body: Element

@@ -6,7 +6,7 @@ text made once, in canonical form in the first place, so that no tree is built: 
 
 from __future__ import annotations
 
-import base64
+import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -78,9 +78,9 @@ class WsseSigner:
         self._body_open = f'<soap:Body xmlns:soap="{soap}" xmlns:wsu="{WSU}" wsu:Id="{BODY_ID}">'.encode()
         self._envelope_open = f'<soap:Envelope xmlns:soap="{soap}"><soap:Header>'.encode()
         self._security_open = security_open(soap_version, form.actor).encode()
-        self._token = self._signature_close = b""
+        self._signature_close = b""
         if key is not None and key.certificate is not None:
-            self._token = token_text(key.certificate, form.key_reference).encode()
+            self._security_open += token_text(key.certificate, form.key_reference).encode()
             self._signature_close = (
                 f"</ds:SignatureValue>{key_info_text(key.certificate, form.key_reference)}</ds:Signature>"
             ).encode()
@@ -129,11 +129,10 @@ class WsseSigner:
                 *plain_blocks,
                 self._security_open,
                 encrypted_key,
-                self._token,
                 timestamp,
                 confirmation,
                 username,
-                signature,
+                *signature,
                 b"</wsse:Security></soap:Header>",
                 body,
                 b"</soap:Envelope>",
@@ -141,14 +140,14 @@ class WsseSigner:
         )
         return SignedEnvelope(envelope=envelope, signature_value=value)
 
-    def _signature(self, signed: dict[str, bytes]) -> tuple[bytes, bytes]:
-        """The ds:Signature over these parts, by Id, and its value."""
+    def _signature(self, signed: dict[str, bytes]) -> tuple[tuple[bytes, ...], bytes]:
+        """The ds:Signature over these parts, by Id, in pieces; and its value."""
         if self._key is None:
-            return b"", b""
+            return (), b""
         signed_info = self._signed_info_text(tuple(signed)).fill(*signed.values())
         value = self._key.sign(signed_info)
-        text = b"".join((_SIGNATURE_OPEN, signed_info, _VALUE_OPEN, base64.b64encode(value), self._signature_close))
-        return text, value
+        encoded = binascii.b2a_base64(value, newline=False)
+        return (_SIGNATURE_OPEN, signed_info, _VALUE_OPEN, encoded, self._signature_close), value
 
     def _signed_info_text(self, reference_ids: tuple[str, ...]) -> SignedInfoText:
         # As many as there are combinations of our own Ids: a handful.

@@ -239,6 +239,10 @@ def _read_signed_info(element: Element) -> SignedInfo:
 def decode_base64(text: str | None) -> bytes:
     """Bytes of an xs:base64Binary value, white space allowed. Raises SignatureInvalid."""
     try:
+        return binascii.a2b_base64(text or "", strict_mode=True)
+    except ValueError:
+        pass  # perhaps only for its white space, which few toolkits write
+    try:
         return binascii.a2b_base64((text or "").encode("ascii").translate(None, _BASE64_BREAKS), strict_mode=True)
     except ValueError as error:
         raise SignatureInvalid("value is not base64") from error
