@@ -6,7 +6,7 @@ be called from any thread.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from lxml import etree
@@ -16,6 +16,7 @@ from esb.contracts.bundle import SchemaSet, join
 from esb.contracts.decoder import ReadElement, compile_decoder
 from esb.contracts.encoder import compile_encoder
 from esb.contracts.explain import Explainer
+from esb.contracts.lax import Finding, LaxReader
 from esb.contracts.names import XSI_NAMESPACE
 from esb.contracts.output import inclusive_prefixes
 from esb.contracts.prefixes import may_name_in_values
@@ -68,9 +69,13 @@ class Contract:
         """Compile the writer of one global element. Raises ContractUnsupported, KeyError."""
         return Encoder(self._elements[qname], self._declarations, self._validator)
 
-    def decoder(self, qname: str) -> Decoder:
-        """Compile the reader of one global element. Raises ContractUnsupported, KeyError."""
-        return Decoder(self._elements[qname], self._declarations, self._validator)
+    def decoder(self, qname: str, *, lax: bool = False) -> Decoder:
+        """Compile the reader of one global element. `lax`: for replies of agencies whose manifest says so.
+
+        Raises:
+            ContractUnsupported, KeyError: as `encoder`.
+        """
+        return Decoder(self._elements[qname], self._declarations, self._validator, lax=lax)
 
     def json_schema(self, qname: str, *, request: bool = False) -> dict[str, Any]:
         """JSON Schema (2020-12) of the element's plain data.
@@ -122,7 +127,10 @@ class Encoder:
 class Decoder:
     """Reads one element: UTF-8 XML to plain data."""
 
-    def __init__(self, element: ElementShape, declarations: Declarations, validator: etree.XMLSchema) -> None:
+    def __init__(
+        self, element: ElementShape, declarations: Declarations, validator: etree.XMLSchema, *, lax: bool = False
+    ) -> None:
+        self._lax = LaxReader(element, declarations) if lax else None
         self._element = element
         self._declarations = declarations
         self._read: ReadElement = compile_decoder(element, declarations, choosing=False)
@@ -135,7 +143,27 @@ class Decoder:
         Raises:
             ContractViolation: not safe XML, another element, or not valid; `path` as for `Encoder.encode`.
         """
-        root = _valid(content, self._validator)
+        return self._of(_valid(content, self._validator), content)
+
+    def decode_lax(self, content: bytes) -> tuple[Any, tuple[Finding, ...]]:
+        """Plain data, and what in the document is not as the contract has it: see `lax`.
+
+        A valid document is read as by `decode`; so is every document when the decoder was not compiled as lax.
+
+        Raises:
+            ContractViolation: as `decode`; of a lax decoder only what cannot be kept.
+        """
+        if self._lax is None:
+            return self.decode(content), ()
+        root = _parsed(content)
+        violation = _violation(root, self._validator)
+        if violation is None:
+            return self._of(root, content), ()
+        self._refuse_another(root)
+        data, findings = _read(self._lax.read, root)
+        return data, findings or (Finding(path=violation.path or "", reason=violation.reason),)
+
+    def _of(self, root: Element, content: bytes) -> Any:
         self._refuse_another(root)
         # Most documents choose no type, and are read by what need not look for it.
         if (_XSI in content or b"&#" in content) and _CHOOSES_TYPE(root):
@@ -152,7 +180,7 @@ class Decoder:
         return self._read_choosing
 
 
-def _read(read: ReadElement, root: Element) -> Any:
+def _read(read: Callable[[Element], Any], root: Element) -> Any:
     try:
         return read(root)
     except ValueError as error:
@@ -165,11 +193,22 @@ def _explained(schemas: SchemaSet) -> Declarations:
 
 
 def _valid(content: bytes, validator: etree.XMLSchema) -> Element:
+    root = _parsed(content)
+    violation = _violation(root, validator)
+    if violation is not None:
+        raise violation
+    return root
+
+
+def _parsed(content: bytes) -> Element:
     try:
-        root = parse(content)
+        return parse(content)
     except XmlRefused as error:
         raise ContractViolation(error.reason) from error
-    if not validator.validate(root):
-        log: Any = validator.error_log  # the stubs forget that it is a sequence
-        raise violation_of(root, log[0]) if log else ContractViolation("cannot be validated")
-    return root
+
+
+def _violation(root: Element, validator: etree.XMLSchema) -> ContractViolation | None:
+    if validator.validate(root):
+        return None
+    log: Any = validator.error_log  # the stubs forget that it is a sequence
+    return violation_of(root, log[0]) if log else ContractViolation("cannot be validated")

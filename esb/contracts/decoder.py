@@ -99,11 +99,11 @@ class _Compiler:
     def _type(self, shape: Type, default: str | None) -> ReadElement:
         """A reader of one type. XSD part 1, 3.3.4: an empty element has its default as value."""
         if isinstance(shape, SimpleShape):
-            return _simple(shape, default)
+            return simple_reader(shape, default)
         if shape.text is None or default is None:
             return self._complex_type(shape)
         supported(shape.text)
-        read_text = _simple(shape.text, default)
+        read_text = simple_reader(shape.text, default)
         return read_text if shape.bare else _with_attributes(lambda node: {"value": read_text(node)}, shape)
 
     # --- what the document chooses ------------------------------------------------------------------------
@@ -191,7 +191,7 @@ class _Compiler:
             return lambda node: generic.read_untyped(node, self._declared(Processing.LAX))
         if shape.text is not None:
             supported(shape.text)
-            read_text = _simple(shape.text, None)
+            read_text = simple_reader(shape.text, None)
             if shape.bare:
                 return read_text
             return _with_attributes(lambda element: {"value": read_text(element)}, shape)
@@ -275,7 +275,8 @@ def _refuse_abstract(node: Element) -> Any:  # noqa: ARG001 - the signature of a
     raise ContractViolation("is of an abstract type and names no other (xsi:type)")
 
 
-def _simple(shape: SimpleShape, default: str | None) -> ReadElement:
+def simple_reader(shape: SimpleShape, default: str | None) -> ReadElement:
+    """From an element of a simple type to its value; an empty one has the default."""
     if shape.names:
         read_name = _name_reader(shape)
         return lambda element: read_name(element.text or default or "", element)
