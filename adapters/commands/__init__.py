@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from adapters.commands import linting, listing, registering, scaffolding, testing
+from adapters.commands import comparing, linting, listing, registering, scaffolding, testing
 from adapters.commands.noun import app
 from adapters.commands.testing import run_route_cases
 
-__all__ = ["app", "linting", "listing", "registering", "run_route_cases", "scaffolding", "testing"]
+__all__ = ["app", "comparing", "linting", "listing", "registering", "run_route_cases", "scaffolding", "testing"]

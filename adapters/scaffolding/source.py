@@ -124,6 +124,11 @@ def from_openapi(file: Path, *, catalogue: Path | None = None) -> Source:
     )
 
 
+def with_imports(file: Path) -> tuple[str, Mapping[str, bytes]]:
+    """A WSDL or XSD by its name, and it with all that it imports from its own folder. Raises ContractUnsupported."""
+    return _entry_name(file), _completed(file, None).bundle
+
+
 # --- files -----------------------------------------------------------------------------------------------
 
 
