@@ -15,7 +15,7 @@ from typing import Any, Final
 from adapters import wsdl
 from adapters.wsdl import Completed, SurveyedPort
 from esb.contracts.contract import Contract
-from esb.contracts.intake import MAX_FILE_BYTES, tree_of
+from esb.contracts.intake import MAX_FILE_BYTES
 from esb.contracts.openapi_files import OpenApiFiles
 from esb.contracts.shapes import ComplexShape
 from esb.errors import ConfigurationError, ContractUnsupported
@@ -133,36 +133,23 @@ def with_imports(file: Path) -> tuple[str, Mapping[str, bytes]]:
 
 
 class _Folder(Mapping[str, bytes]):
-    """Contract files below a folder, read when they are asked for; what is not XML is not among them."""
+    """Contract files below a folder, read when they are asked for."""
 
     def __init__(self, folder: Path) -> None:
         paths = [path for path in _walk(folder) if path.suffix.lower() in _SUFFIXES]
         self._paths = {path.relative_to(folder).as_posix(): path for path in paths}
-        self._read: dict[str, bytes | None] = {}
 
     def __getitem__(self, name: str) -> bytes:
-        if name not in self._read:
-            self._read[name] = _readable(name, self._paths[name])
-        content = self._read[name]
-        if content is None:
-            raise KeyError(name)
-        return content
+        return _read(self._paths[name])
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name in self._paths and self._has(name)
+        return name in self._paths
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name in self._paths if self._has(name))
+        return iter(self._paths)
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def _has(self, name: str) -> bool:
-        try:
-            self[name]
-        except KeyError:
-            return False
-        return True
+        return len(self._paths)
 
 
 def _walk(folder: Path) -> list[Path]:
@@ -176,16 +163,6 @@ def _walk(folder: Path) -> list[Path]:
                 f"{folder} holds more than {MAX_FILES} files; put the contract into one of its own"
             )
     return found
-
-
-def _readable(name: str, path: Path) -> bytes | None:
-    """The file, where it is one that an import could use; another file of the folder must not stop a scaffold."""
-    try:
-        content = _read(path)
-        tree_of(name, content)
-    except ConfigurationError:
-        return None
-    return content
 
 
 def _completed(file: Path, catalogue: Path | None) -> Completed:
@@ -213,7 +190,7 @@ def _read(path: Path) -> bytes:
             )
         return path.read_bytes()
     except OSError as error:
-        raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
+        raise ContractUnsupported(f"cannot read {path}: {error.strerror}") from error
 
 
 def _beside(folder: Path, name: str) -> Path | None:
@@ -234,7 +211,7 @@ def _with_missing(completed: Completed, work: Any) -> Any:
     try:
         return work()
     except ContractUnsupported as error:
-        lacking = [sentence for sentence in completed.missing if sentence not in error.reason]
+        lacking = [one for one in completed.missing if one.rpartition("; ")[2] not in error.reason]
         advice = ["put it beside the contract, or name its folder with --catalog"] if completed.missing else []
         raise ContractUnsupported("; ".join([error.reason, *lacking, *advice])) from error
 
