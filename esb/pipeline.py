@@ -321,14 +321,15 @@ class _Attempts:
         return self.failure or error if isinstance(error, DeadlineExceeded | Expired) else error
 
     def source(self, status: Status, *, as_of: datetime | None) -> Source:
+        route = self.route
         return Source(
-            agency=self.route.agency,
-            operation=self.route.operation.name,
+            agency=route.agency,
+            operation=route.operation.name,
             status=status,
             as_of=as_of,
             elapsed_ms=round((time.monotonic() - self._began_s) * 1000),
             attempts=self.count + 1,
-            version=self.route.contract_version,
+            version=route.contract_version if route.is_variant and route.contract_version else msgspec.UNSET,
         )
 
 

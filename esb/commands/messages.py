@@ -229,9 +229,9 @@ def _faults(stored: StoredExchange) -> list[str]:
 
 def _source(source: dict[str, Any]) -> str:
     """One agency call as the journal has it; `reason` is why it failed, which its caller was not told."""
+    version = f" ({source['version']})" if "version" in source else ""
     told = (
-        f"{source['agency']} {source['operation']} ({source.get('version') or 'no version'}):"
-        f" {source['status']} in {source['elapsed_ms']} ms,"
+        f"{source['agency']} {source['operation']}{version}: {source['status']} in {source['elapsed_ms']} ms,"
         f" attempts {source['attempts']}"
     )
     return masked(f"{told}, {source['reason']}", unmask=False) if "reason" in source else told
