@@ -42,7 +42,8 @@ def test_record_is_laid_into_the_document_and_absent_parts_are_left_out(sample: 
 
 
 def test_money_is_exact_and_dates_stay_text(sample: register.Register) -> None:
-    document = sample.answer("GetDebt", "7TESTX2").document or {}
+    document = sample.answer("GetDebt", "7TESTX2").document
+    assert isinstance(document, dict)
     assert str(document["Amount"]) == "0.00"
     assert document["Since"] == "2015-02-03"
 
