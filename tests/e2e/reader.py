@@ -21,10 +21,17 @@ from tests.support.bus import free_port
 
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 FILE_NAME = re.compile(r"# (\w+\.py)\n")
-SERVICE = re.compile(r"(?:\.venv/bin/)?(esb (?:demo --keep|adapters simulate|serve))\b[^\n]*\n?")
+SERVICE = re.compile(
+    r"(?:\.venv/bin/)?(esb (?:demo --keep|adapters simulate|serve)|python \S+/vehicles\.py --port \d+)\b[^\n]*\n?"
+)
 ENDPOINT = re.compile(r"(simulated: http://127\.0\.0\.1:)\d+")
 
-READY = {"esb demo --keep": "stop: Ctrl-C", "esb serve": "bus ready on ", "esb adapters simulate": " control on "}
+READY = {
+    "esb demo --keep": "stop: Ctrl-C",
+    "esb serve": "bus ready on ",
+    "esb adapters simulate": " control on ",
+    "python": "vehicles ready on ",
+}
 START_WITHIN_S = 90.0
 STOP_WITHIN_S = 40.0
 
@@ -61,7 +68,7 @@ def clone(folder: Path) -> Path:
     """What of the tree a reader works with, set up; agencies listen at ports that are free here."""
     folder.mkdir()
     program(folder, "make", f'exec {shutil.which("make")} -o .venv/.installed-run "$@"')
-    for name in (".venv", "Makefile", "setup.cfg", "requirements", "docs"):
+    for name in (".venv", "Makefile", "setup.cfg", "requirements", "docs", "tests"):
         (folder / name).symlink_to(ROOT / name)
     shutil.copyfile(ROOT / "routes.yaml", folder / "routes.yaml")
     shutil.copytree(ROOT / "schemas", folder / "schemas")
@@ -145,7 +152,7 @@ class Reader:
         )
         self._running[kind] = process
         wanted = max(1, sum(name in text.split() for name in NAMES)) if "simulate" in kind else 1
-        self.said[kind] = _until(process, READY[kind], count=wanted, place=place)
+        self.said[kind] = _until(process, _ready(kind), count=wanted, place=place)
 
     def stop(self, kind: str, *, by: str = "ctrl-c") -> str:
         """Press Ctrl-C, which reaches every process of the terminal, or `kill` the one; what was said from then on."""
@@ -167,6 +174,11 @@ class Reader:
     def close(self) -> None:
         for kind in list(self._running):
             self.stop(kind)
+
+
+def _ready(kind: str) -> str:
+    """What a service says when it can be asked."""
+    return next(said for start, said in READY.items() if kind.startswith(start))
 
 
 def members(group: int) -> list[str]:

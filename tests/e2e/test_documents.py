@@ -74,12 +74,19 @@ def test_kept_demo_prints_a_line_to_paste_and_takes_all_it_started_along_when_ki
 
 @pytest.mark.timeout(600)
 def test_agency_guide(reader: Reader) -> None:
-    reader.changes["127.0.0.1:18109"] = f"127.0.0.1:{free_port()}"
-    spoken = "".join(reader.run(block) for block in blocks(DOCS / "agency.md"))
+    """From a WSDL that spyne publishes to a live route, without a restart."""
+    for port in ("18120", "18121"):
+        free = str(free_port())
+        reader.changes |= {f"127.0.0.1:{port}": f"127.0.0.1:{free}", f"--port {port}": f"--port {free}"}
+    said = {block.place: reader.run(block) for block in blocks(DOCS / "agency.md")}
+    spoken = "".join(said.values())
     assert "routes.yaml: good" in spoken
-    assert "3 cases, 0 with problems" in spoken
-    assert "Nəsimi rayonu" in spoken
+    assert spoken.count(" cases, 0 with problems") == 3
+    assert spoken.count("pilot → live") == 2
+    assert "10-ƏŞ-777" in spoken
+    assert "120.50" in spoken
     assert "NOT_FOUND" in spoken
+    assert "gümüşü" in spoken
 
 
 PARKED = ("5f1c0de5-0000-4000-8000-000000000001", "5f1c0de5-0000-4000-8000-000000000002")
@@ -154,6 +161,7 @@ def test_every_guide_is_followed_by_a_test() -> None:
     assert {page.stem for page in DOCS.glob("*.md")} == {
         "agency",
         "operator",
+        "plain-http",  # tests/unit/adapters/test_plain_http_guide.py
         "portal",
         "simulator",  # tests/integration/simulator/test_guide.py
     }
