@@ -188,9 +188,12 @@ def _read(path: Path) -> bytes:
             raise ContractUnsupported(
                 f"{path.name} has {path.stat().st_size} bytes; files over {MAX_FILE_BYTES} are not read"
             )
-        return path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
         raise ContractUnsupported(f"cannot read {path}: {error.strerror}") from error
+    if not content.strip():
+        raise ContractUnsupported(f"{path.name} is empty")
+    return content
 
 
 def _beside(folder: Path, name: str) -> Path | None:

@@ -7,7 +7,7 @@ missing imports may lie.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from adapters.wsdl.binding import Port, ports
@@ -140,7 +140,16 @@ class _Completion:
         if by_name is not None and by_name in self._catalogue_files:
             return by_name
         by_namespace = self._catalogue.of_namespace(namespace) if namespace else ()
-        return by_namespace[0] if by_namespace else None
+        return self._outermost(by_namespace) if by_namespace else None
+
+    def _outermost(self, files: Sequence[str]) -> str:
+        """Of several files of one namespace the one that includes the others, and is included by none."""
+        included = {
+            self._catalogue.located(file, statement.get("schemaLocation", ""))
+            for file in files
+            for statement in self._catalogue.tree(file).iterfind(f"{XSD}include")
+        }
+        return next((file for file in files if file not in included), files[0])
 
     def _declared_inside(self, file: str, namespace: str) -> bool:
         """Whether the WSDL itself holds a schema of the namespace."""
