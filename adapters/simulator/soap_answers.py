@@ -163,7 +163,7 @@ class SoapAnswers:
         content = self._encoders[operation.output].encode(values)
         return Draft(
             http_status=reply.http_status,
-            content=self._in_body(self._forms[name].write(content)) if self.whole else content,
+            content=self._in_body(self._forms[name].write(content)) if self._forms[name].whole else content,
             blocks=tuple(self._write_headers[name].encode(document.get(HEADER, {}))),
             attachments=document.get(attachments.KEY, {}),
         )
