@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from esb.contracts.output import inclusive_prefixes
 from esb.errors import ContractViolation
 from security import xml
 from security.errors import XmlRefused
@@ -301,7 +302,7 @@ def _optional_document(holder: Element) -> bytes | None:
     if len(data) > 1:
         raise ContractViolation("data holds more than one document", path="data")
     if len(data):
-        return xml.canonical(data[0])
+        return xml.canonical_inclusive(data[0])
     text = (data.text or "").strip()
     return text.encode() if text else None
 
@@ -339,7 +340,8 @@ def _data(document: bytes, *, as_text: bool) -> bytes:
 def _element(name: str, namespace: str, inner: bytes) -> bytes:
     text = f'<shep:{name} xmlns:shep="{namespace}">'.encode() + inner + f"</shep:{name}>".encode()
     # The document may share a declaration with what is around it: only a tree can say what is canonical.
-    return xml.canonical(xml.parse(text))
+    root = xml.parse(text)
+    return xml.canonical(root, inclusive_prefixes=inclusive_prefixes(root))
 
 
 def _optional(name: str, value: str | None) -> str:

@@ -115,8 +115,8 @@ class ShepWrapper:
         self._meanings = meanings
         self._agency = agency
 
-    def wrap(self, document: bytes, occasion: Occasion) -> bytes:
-        """The Body's element. Raises KeyUnavailable."""
+    def wrap(self, document: bytes, occasion: Occasion, prefixes: tuple[str, ...]) -> bytes:
+        """The Body's element; see `adapters.soap.Wrapper`."""
         info = self._info(occasion)
         if self._fetches:
             key = xml.parse(document).findtext("correlationId") or ""
@@ -125,7 +125,7 @@ class ShepWrapper:
         if self._terms.sign_document:
             if self._signer is None:
                 raise KeyUnavailable(f"the bus has no key with a certificate to sign documents for {self._agency}")
-            document = self._signer.sign(document)
+            document = self._signer.sign(document, inclusive_prefixes=prefixes)
         if self._sends:
             info = _with(info, message_id=None, message_type=MessageType.REQUEST)
             return shep.async_send_message(info, document, as_text=as_text)
@@ -192,4 +192,4 @@ def _unsigned(document: bytes) -> bytes:
     root = xml.parse(document, max_bytes=len(document))
     for signature in root.findall(ds("Signature")):
         root.remove(signature)
-    return xml.canonical(root)
+    return xml.canonical_inclusive(root)

@@ -19,7 +19,7 @@ from adapters.endpoint import Endpoint
 from adapters.inner_signature import InnerSignature
 from adapters.moment import as_of
 from adapters.multipart import Part, is_multipart
-from adapters.soap_body import ONE_ELEMENT, BodyForm, body_of
+from adapters.soap_body import ONE_ELEMENT, BodyForm, body_of, value_prefixes
 from adapters.soap_envelope import Opened, RequestParts, divided, http_headers, open_unsigned, plain_envelope
 from adapters.soap_fault import looks_like_fault, read_fault
 from adapters.soap_headers import AnswerRefused, Occasion, SoapHeaders, Written
@@ -44,8 +44,8 @@ _TAKEN: Final = frozenset({200, 202, 204})
 class Wrapper(Protocol):
     """A gateway's own envelope between the Body and the contract's element."""
 
-    def wrap(self, document: bytes, occasion: Occasion) -> bytes:
-        """The Body's element. Raises KeyUnavailable."""
+    def wrap(self, document: bytes, occasion: Occasion, prefixes: tuple[str, ...]) -> bytes:
+        """The Body's element; `prefixes` stay bound, as values of the document use them. Raises KeyUnavailable."""
         ...
 
     def unwrap(self, content: bytes) -> bytes | AgencyAnswer:
@@ -101,7 +101,7 @@ class SoapOperation:
         self._headers = http_headers(self._version, operation.soap_action)
         self._destination = endpoint.destination(operation.name)
         self._encoder = contract.encoder(operation.input)
-        self._decoder = contract.decoder(operation.output)
+        self._decoder = contract.decoder(operation.output, lax=manifest.validation == "lax")
         self._one_way = operation.one_way
         self._secures = secures(manifest)
         self._signs = signs(manifest)
@@ -150,7 +150,8 @@ class SoapOperation:
         self._endpoint.refuse_when_paused(now)
         headers = self._headers if traceparent is None else {**self._headers, "traceparent": traceparent}
         if self._is_plain:
-            envelope, proof = self._sealed(document, _NO_BLOCKS, now)
+            prefixes = self._encoder.inclusive_prefixes(document)
+            envelope, proof = self._sealed(document, _NO_BLOCKS, now, prefixes)
             return OutgoingCall(method="POST", url=self._endpoint.url, headers=headers, body=envelope, proof=proof)
         occasion = Occasion(message_id=message_id, origin=origin, url=self._endpoint.url, now=now)
         return self._call(divided(document), occasion, headers)
@@ -213,12 +214,13 @@ class SoapOperation:
             said = self._meanings.of_code(content)
             if said is not None:
                 return said
-            data = self._decoder.decode(content)
+            data, findings = self._decoder.decode_lax(content)
             values = self._values_beside(answer)
         except (ContractViolation, XmlRefused) as error:
             self._invalid(error.reason, error, path=getattr(error, "path", None))
         moment = as_of(data, self._as_of)
-        return self._meanings.of_data({**data, **values} if values else data, moment, ())
+        found = tuple(map(str, findings))
+        return self._meanings.of_data({**data, **values} if values else data, moment, found)
 
     # --- request -----------------------------------------------------------------------------------------
 
@@ -239,8 +241,13 @@ class SoapOperation:
         content, parts = request.content, list[Part]()
         if form.packing is not None:
             content, parts = form.packing.take_out(content, request.attachments)
-        inside = form.body.write(content) if form.wrapper is None else form.wrapper.wrap(content, occasion)
-        envelope, proof = self._sealed(inside, written, occasion.now)
+        if form.wrapper is None:
+            inside = form.body.write(content)
+            prefixes = form.body.prefixes(inside) or self._encoder.inclusive_prefixes(content)
+        else:
+            inside = form.wrapper.wrap(content, occasion, self._encoder.inclusive_prefixes(content))
+            prefixes = value_prefixes(inside)
+        envelope, proof = self._sealed(inside, written, occasion.now, prefixes)
         packed = None if form.packing is None else form.packing.pack(envelope, parts)
         if packed is not None:
             headers = {**headers, "Content-Type": packed[0]}
@@ -254,14 +261,20 @@ class SoapOperation:
             blocks=written.all,
         )
 
-    def _sealed(self, content: bytes, blocks: Written, now: datetime) -> tuple[bytes, bytes]:
+    def _sealed(self, content: bytes, blocks: Written, now: datetime, prefixes: tuple[str, ...]) -> tuple[bytes, bytes]:
         if not self._secures:
             return plain_envelope(content, self._version, blocks.all), b""
         if self._signer is None:
             algorithm = self._manifest.signature.algorithm
             advice = f"the bus has no {algorithm} key for {self._agency}; make one with `esb keys new`"
             raise KeyUnavailable(self._envelope.missing or advice)
-        signed = self._signer.sign(content, now=now, header_blocks=blocks.signed, plain_blocks=blocks.plain)
+        signed = self._signer.sign(
+            content,
+            now=now,
+            header_blocks=blocks.signed,
+            plain_blocks=blocks.plain,
+            inclusive_prefixes=prefixes,
+        )
         return signed.envelope, signed.signature_value
 
     # --- proof -------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from lxml import etree
 
 from adapters.wsdl import EncodedForm, WsdlOperation
+from esb.contracts.output import inclusive_prefixes
 from esb.errors import ContractViolation
 from security import xml
 from security.errors import XmlRefused
@@ -28,6 +29,10 @@ class BodyForm(Protocol):
         """What goes into the Body for the contract's request: canonical elements, one after the other."""
         ...
 
+    def prefixes(self, inside: bytes) -> tuple[str, ...]:
+        """Prefixes that only values of what `write` gave use, beyond those of the document."""
+        ...
+
     def read(self, body: Element) -> bytes:
         """The contract's reply out of a Body. Raises ContractViolation."""
         ...
@@ -42,11 +47,15 @@ class OneElement:
         """The element."""
         return document
 
+    def prefixes(self, inside: bytes) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's signature
+        """None."""
+        return ()
+
     def read(self, body: Element) -> bytes:
         """The element."""
         if len(body) != 1:
             raise ContractViolation("body must hold exactly one element")
-        return xml.canonical(body[0])
+        return self_contained(body[0])
 
 
 ONE_ELEMENT: Final = OneElement()
@@ -66,7 +75,12 @@ class SpreadElement:
         """The children, or the element where only replies are spread."""
         if not self._spread_input:
             return document
-        return b"".join(xml.canonical(child) for child in xml.parse(document))
+        root = xml.parse(document)
+        return b"".join(map(faithful, root))
+
+    def prefixes(self, inside: bytes) -> tuple[str, ...]:
+        """Of every child, as each declares them anew."""
+        return value_prefixes(inside)
 
     def read(self, body: Element) -> bytes:
         """The children of the Body inside of the contract's element."""
@@ -74,7 +88,7 @@ class SpreadElement:
             return ONE_ELEMENT.read(body)
         holder = etree.Element(self._output)
         holder.extend(list(body))
-        return xml.canonical(holder)
+        return self_contained(holder)
 
 
 class RpcElement:
@@ -91,6 +105,10 @@ class RpcElement:
         """The wrapper."""
         return document
 
+    def prefixes(self, inside: bytes) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's signature
+        """None."""
+        return ()
+
     def read(self, body: Element) -> bytes:
         """The wrapper with its parts in no namespace.
 
@@ -102,7 +120,7 @@ class RpcElement:
         wrapper = etree.Element(self._output, nsmap=_prefixes(body[0]))
         for part in list(body[0]):
             wrapper.append(self._bare(part))
-        return xml.canonical(wrapper)
+        return self_contained(wrapper)
 
     def _bare(self, part: Element) -> Element:
         """The part in no namespace. Renamed where it stands it would stay in a default namespace."""
@@ -124,11 +142,30 @@ class Encoded:
 
     def write(self, document: bytes) -> bytes:
         """The element with its types."""
-        return xml.canonical(xml.parse(self._form.typed(document)))
+        return faithful(xml.parse(self._form.typed(document)))
+
+    def prefixes(self, inside: bytes) -> tuple[str, ...]:
+        """Those that only types use."""
+        return value_prefixes(inside)
 
     def read(self, body: Element) -> bytes:
         """The literal form of the reply."""
         return self._form.literal(body)
+
+
+def faithful(element: Element) -> bytes:
+    """The element by itself in exclusive canonical form, with what only its values use kept bound."""
+    return xml.canonical(element, inclusive_prefixes=inclusive_prefixes(element))
+
+
+def self_contained(element: Element) -> bytes:
+    """The element by itself, every prefix that is in scope bound in it: values may use what no name does."""
+    return xml.canonical_inclusive(element)
+
+
+def value_prefixes(inside: bytes) -> tuple[str, ...]:
+    """Prefixes that only values of these elements use, which a signature has to list to keep them bound."""
+    return inclusive_prefixes(xml.parse(b"<x>" + inside + b"</x>"))
 
 
 def _prefixes(element: Element) -> dict[str, str]:

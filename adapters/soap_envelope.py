@@ -74,7 +74,8 @@ def open_unsigned(envelope: bytes, version: SoapVersion, *, whole: bool) -> Open
     if not whole and len(root[-1]) != 1:
         raise XmlRefused("not a SOAP envelope of this version with one element in its body")
     return Opened(
-        content=xml.canonical(root[-1] if whole else root[-1][0]),
+        # Every prefix in scope stays bound: values may use what no name does, and there is no signature to agree with.
+        content=xml.canonical_inclusive(root[-1] if whole else root[-1][0]),
         envelope=envelope,
         plain_blocks=tuple(xml.canonical(block) for block in root.iterfind(f"{header}/*") if block.tag != _SECURITY),
     )

@@ -16,7 +16,7 @@ from security.certificates import TrustAnchors
 from security.errors import KeyUnavailable, SignatureInvalid, SignatureMissing, XmlRefused
 from security.keys import SigningKey
 from security.wsse_keyinfo import Signatories, key_info_text, read_key_info
-from security.wsse_terms import KeyReference
+from security.wsse_terms import WSSE, KeyReference
 from security.xml import Element, canonical, canonical_inclusive, parse
 from security.xmldsig import (
     DS,
@@ -27,6 +27,7 @@ from security.xmldsig import (
     decode_base64,
     ds,
     exclusive_prefixes,
+    inclusive_namespaces,
     refuse_costly,
 )
 
@@ -51,21 +52,33 @@ class EnvelopedSigner:
         if reference is KeyReference.DIRECT:
             raise ValueError("there is no security header to refer into")
         self._key = key
-        self._key_info = key_info_text(key.certificate, reference).encode()
+        text = key_info_text(key.certificate, reference)
+        self._key_info = text.replace(_REFERENCE_OPEN, f'{_REFERENCE_OPEN} xmlns:wsse="{WSSE}"').encode()
         self._info_open = (
             f'<ds:SignedInfo xmlns:ds="{DS}"><ds:CanonicalizationMethod Algorithm="{EXCLUSIVE_C14N}">'
             f"</ds:CanonicalizationMethod>"
             f'<ds:SignatureMethod Algorithm="{METHOD_URIS[key.algorithm]}"></ds:SignatureMethod>'
             f'<ds:Reference URI=""><ds:Transforms><ds:Transform Algorithm="{ENVELOPED}"></ds:Transform>'
-            f'<ds:Transform Algorithm="{EXCLUSIVE_C14N}"></ds:Transform></ds:Transforms>'
-            f'<ds:DigestMethod Algorithm="{SHA256}"></ds:DigestMethod><ds:DigestValue>'
+            f'<ds:Transform Algorithm="{EXCLUSIVE_C14N}">'
+        ).encode()
+        self._info_digest = (
+            f'</ds:Transform></ds:Transforms><ds:DigestMethod Algorithm="{SHA256}"></ds:DigestMethod><ds:DigestValue>'
         ).encode()
 
-    def sign(self, document: bytes) -> bytes:
-        """The document in canonical form with the signature as its last child. Raises XmlRefused."""
-        content = canonical(parse(document))
+    def sign(self, document: bytes, *, inclusive_prefixes: tuple[str, ...] = ()) -> bytes:
+        """The document in canonical form with the signature as its last child.
+
+        `inclusive_prefixes`: those that only values use (xsi:type), which canonical form would not keep bound.
+
+        Raises:
+            XmlRefused: it is not XML that is read.
+        """
+        content = canonical(parse(document), inclusive_prefixes=inclusive_prefixes)
         digest = base64.b64encode(hashlib.sha256(content).digest())
-        signed_info = self._info_open + digest + b"</ds:DigestValue></ds:Reference></ds:SignedInfo>"
+        parameter = inclusive_namespaces(inclusive_prefixes).encode()
+        signed_info = b"".join(
+            (self._info_open, parameter, self._info_digest, digest, b"</ds:DigestValue></ds:Reference></ds:SignedInfo>")
+        )
         value = base64.b64encode(self._key.sign(signed_info))
         end = content.rindex(b"</")
         return b"".join(
@@ -83,10 +96,8 @@ class EnvelopedSigner:
         )
 
 
-_SIGNATURE_OPEN = (
-    f'<ds:Signature xmlns:ds="{DS}" '
-    'xmlns:wsse="http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd">'
-).encode()
+_REFERENCE_OPEN = "<wsse:SecurityTokenReference"
+_SIGNATURE_OPEN = f'<ds:Signature xmlns:ds="{DS}">'.encode()
 
 # --- verifying -------------------------------------------------------------------------------------------
 

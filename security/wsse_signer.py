@@ -84,7 +84,7 @@ class WsseSigner:
             self._signature_close = (
                 f"</ds:SignatureValue>{key_info_text(key.certificate, form.key_reference)}</ds:Signature>"
             ).encode()
-        self._signed_infos: dict[tuple[str, ...], SignedInfoText] = {}
+        self._signed_infos: dict[tuple[tuple[str, ...], tuple[str, ...]], SignedInfoText] = {}
 
     def sign(
         self,
@@ -94,14 +94,18 @@ class WsseSigner:
         header_blocks: Sequence[bytes] = (),
         plain_blocks: Sequence[bytes] = (),
         confirms: bytes | None = None,
+        inclusive_prefixes: tuple[str, ...] = (),
     ) -> SignedEnvelope:
-        """The message whose body holds `body_content`: one element or nothing, in exclusive canonical form, as UTF-8.
+        """The message whose body holds `body_content`: elements or nothing, in exclusive canonical form, as UTF-8.
+
+        `inclusive_prefixes`: those that only values of the content use (xsi:type), whose declarations canonical form
+        would drop; the content is then canonical with them.
 
         Every one of `header_blocks` is signed too; a block is one element, in any form, without `wsu:Id`.
         `plain_blocks` go along unsigned. `confirms` is the signature value of the request that this message answers.
         """
         form = self._form
-        body = self._body(body_content)
+        body = self._body(body_content, inclusive_prefixes)
         signed = {BODY_ID: body}
         timestamp = confirmation = username = b""
         if form.timestamp:
@@ -116,7 +120,7 @@ class WsseSigner:
         for number, block in enumerate(header_blocks):
             signed[f"{HEADER_ID}{number}"] = identified(block, f"{HEADER_ID}{number}")
             blocks.append(signed[f"{HEADER_ID}{number}"])
-        signature, value = self._signature(signed)
+        signature, value = self._signature(signed, inclusive_prefixes)
         encrypted_key = b""
         if self._encryptor is not None:
             # After signing: what is signed is what the receiver reads, and the signature does not tell what it was.
@@ -140,25 +144,30 @@ class WsseSigner:
         )
         return SignedEnvelope(envelope=envelope, signature_value=value)
 
-    def _signature(self, signed: dict[str, bytes]) -> tuple[tuple[bytes, ...], bytes]:
+    def _signature(self, signed: dict[str, bytes], prefixes: tuple[str, ...]) -> tuple[tuple[bytes, ...], bytes]:
         """The ds:Signature over these parts, by Id, in pieces; and its value."""
         if self._key is None:
             return (), b""
-        signed_info = self._signed_info_text(tuple(signed)).fill(*signed.values())
+        signed_info = self._signed_info_text(tuple(signed), prefixes).fill(*signed.values())
         value = self._key.sign(signed_info)
         encoded = binascii.b2a_base64(value, newline=False)
         return (_SIGNATURE_OPEN, signed_info, _VALUE_OPEN, encoded, self._signature_close), value
 
-    def _signed_info_text(self, reference_ids: tuple[str, ...]) -> SignedInfoText:
-        # As many as there are combinations of our own Ids: a handful.
-        found = self._signed_infos.get(reference_ids)
+    def _signed_info_text(self, reference_ids: tuple[str, ...], prefixes: tuple[str, ...]) -> SignedInfoText:
+        # As many as there are combinations of our own Ids, and of prefixes that documents declare for their values.
+        found = self._signed_infos.get((reference_ids, prefixes))
         if found is None:
             assert self._key is not None  # noqa: S101 - asked for by `_signature` alone
-            found = self._signed_infos[reference_ids] = SignedInfoText(self._key.algorithm, reference_ids)
+            if len(self._signed_infos) >= _MAX_SIGNED_INFOS:
+                self._signed_infos.clear()
+            found = SignedInfoText(self._key.algorithm, reference_ids, first_prefixes=prefixes)
+            self._signed_infos[reference_ids, prefixes] = found
         return found
 
-    def _body(self, content: bytes) -> bytes:
+    def _body(self, content: bytes, prefixes: tuple[str, ...]) -> bytes:
         text = b"".join((self._body_open, content, _BODY_CLOSE))
+        if prefixes:
+            return canonical(parse(text), inclusive_prefixes=prefixes)
         # Canonical form drops a declaration that the parent has made already. Only content that declares one of our
         # two prefixes can hold such a one (a Fault does); for it the tree has to say what is canonical.
         if b"xmlns:soap=" in content or b"xmlns:wsu=" in content:
@@ -166,6 +175,7 @@ class WsseSigner:
         return text
 
 
+_MAX_SIGNED_INFOS = 64
 _BODY_CLOSE = b"</soap:Body>"
 _SIGNATURE_OPEN = f'<ds:Signature xmlns:ds="{DS}">'.encode()
 _VALUE_OPEN = b"<ds:SignatureValue>"

@@ -90,6 +90,9 @@ def canonical_inclusive(element: Element) -> bytes:
     Raises:
         XmlRefused: it has no canonical form.
     """
+    if element.getparent() is not None:
+        # libxml2 canonicalises a part inclusively with `xmlns=""` where a default namespace holds, a whole rightly.
+        element = etree.fromstring(etree.tostring(element, with_tail=False), _PARSER)
     try:
         return etree.tostring(element, method="c14n", exclusive=False, with_comments=False)
     except etree.C14NError as error:

@@ -49,9 +49,14 @@ def ds(name: str) -> str:
 class SignedInfoText:
     """The canonical text of SignedInfo for a fixed list of references, all but the digests made in advance."""
 
-    def __init__(self, algorithm: Algorithm, reference_ids: Sequence[str]) -> None:
-        """`reference_ids`: the Ids that will be covered, in the order in which digests are given."""
-        texts = [f"{_opening(algorithm)}{_before_digest(reference_ids[0])}"]
+    def __init__(
+        self, algorithm: Algorithm, reference_ids: Sequence[str], *, first_prefixes: Sequence[str] = ()
+    ) -> None:
+        """`reference_ids`: the Ids that will be covered, in the order in which digests are given.
+
+        `first_prefixes`: prefixes that stay bound in the first of them although only its values use them.
+        """
+        texts = [f"{_opening(algorithm)}{_before_digest(reference_ids[0], first_prefixes)}"]
         texts += [_AFTER_DIGEST + _before_digest(reference_id) for reference_id in reference_ids[1:]]
         texts.append(f"{_AFTER_DIGEST}</ds:SignedInfo>")
         self._pieces = tuple(text.encode() for text in texts)
@@ -69,6 +74,14 @@ class SignedInfoText:
 _AFTER_DIGEST = "</ds:DigestValue></ds:Reference>"
 
 
+def inclusive_namespaces(prefixes: Sequence[str]) -> str:
+    """The parameter of an exclusive canonicalisation that keeps these prefixes bound; "" for none."""
+    if not prefixes:
+        return ""
+    listed = " ".join(prefixes)
+    return f'<ec:InclusiveNamespaces xmlns:ec="{EXCLUSIVE_C14N}" PrefixList="{listed}"></ec:InclusiveNamespaces>'
+
+
 def _opening(algorithm: Algorithm) -> str:
     return (
         f'<ds:SignedInfo xmlns:ds="{DS}">'
@@ -77,10 +90,10 @@ def _opening(algorithm: Algorithm) -> str:
     )
 
 
-def _before_digest(reference_id: str) -> str:
+def _before_digest(reference_id: str, prefixes: Sequence[str] = ()) -> str:
     return (
         f'<ds:Reference URI="#{reference_id}"><ds:Transforms>'
-        f'<ds:Transform Algorithm="{EXCLUSIVE_C14N}"></ds:Transform></ds:Transforms>'
+        f'<ds:Transform Algorithm="{EXCLUSIVE_C14N}">{inclusive_namespaces(prefixes)}</ds:Transform></ds:Transforms>'
         f'<ds:DigestMethod Algorithm="{SHA256}"></ds:DigestMethod><ds:DigestValue>'
     )
 

@@ -25,7 +25,7 @@ from adapters.simulator.register import AgencyReply, FaultText, Register
 from adapters.simulator.shep import ShepGateway
 from adapters.simulator.soap_documents import signed_inside
 from adapters.simulator.soap_wire import binding_of
-from adapters.soap_body import agency_form, body_of
+from adapters.soap_body import agency_form, body_of, faithful
 from adapters.wsdl import Wsdl, WsdlOperation
 from esb.errors import ContractViolation
 from security import xml
@@ -176,7 +176,7 @@ class SoapAnswers:
 
     def _in_body(self, children: bytes) -> bytes:
         namespace = self.version.namespace.encode()
-        return xml.canonical(xml.parse(b'<soap:Body xmlns:soap="%s">%s</soap:Body>' % (namespace, children)))
+        return faithful(xml.parse(b'<soap:Body xmlns:soap="%s">%s</soap:Body>' % (namespace, children)))
 
     def _fault_status(self, fault: FaultText) -> int:
         # SOAP 1.1 section 6.2 knows only 500; SOAP 1.2 part 2 section 7.5.2.2 gives the sender's faults 400.

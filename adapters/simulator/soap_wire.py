@@ -19,6 +19,7 @@ from adapters.manifest import Manifest
 from adapters.multipart import Part, is_multipart
 from adapters.secrets import AgencySecrets
 from adapters.simulator.keys import AgencyKeys
+from adapters.soap_body import faithful, value_prefixes
 from adapters.soap_envelope import open_unsigned, plain_envelope
 from adapters.soap_proof import believes, secures, signs, username_token
 from adapters.xroad import XROAD
@@ -152,6 +153,7 @@ class SoapWire:
             .sign(
                 inside,
                 now=now,
+                inclusive_prefixes=value_prefixes(inside),
                 header_blocks=blocks if signed else (),
                 plain_blocks=() if signed else blocks,
                 confirms=binding.signature if self._manifest.signature.confirmation and binding.signature else None,
@@ -179,7 +181,7 @@ class SoapWire:
         root = xml.parse(content, max_bytes=len(content))
         if root.tag != f"{{{self._version.namespace}}}Body":
             return content
-        return b"".join(xml.canonical(child) for child in root)
+        return b"".join(map(faithful, root))
 
     def _signer_of(self, key: SigningKey) -> WsseSigner:
         wsse, ttl_s = self._manifest.wsse, self._manifest.signature.ttl_s

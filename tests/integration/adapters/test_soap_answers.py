@@ -117,3 +117,26 @@ async def test_unproven_fault_says_nothing(tmp_path: Path) -> None:
         call = asking.called({"Pin": "7TESTX9"})
         with pytest.raises(Exception, match="no header"):
             asking.proven(await asking.sent(call), call)
+
+
+STRAY = """\
+{raw: '<r:DebtReply xmlns:r="urn:az:gov:heat:v1"><r:Debt>1.00</r:Debt>
+  <r:Novelty a="b">yeni</r:Novelty></r:DebtReply>'}"""
+
+
+async def test_strict_agency_may_not_answer_beside_its_contract(tmp_path: Path) -> None:
+    async with running(written(tmp_path, manifest="", records=records(STRAY))) as asking:
+        with pytest.raises(ReplyInvalid):
+            await asking.ask("7TESTX9")
+
+
+@pytest.mark.parametrize("authentication", ["wsse-x509", "none"])
+async def test_lax_agency_may_and_what_it_adds_is_kept_and_told(tmp_path: Path, authentication: str) -> None:
+    settings = written(tmp_path, manifest="validation: lax\n", records=records(STRAY), authentication=authentication)
+    async with running(settings) as asking:
+        answer = await asking.ask("7TESTX9")
+        assert answer.data["Debt"] == Decimal("1.00")
+        assert "yeni" in str(answer.data)
+        assert len(answer.findings) == 1
+        assert "Novelty" in answer.findings[0]
+        assert "yeni" not in answer.findings[0]

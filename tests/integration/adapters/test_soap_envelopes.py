@@ -266,6 +266,40 @@ async def test_rpc_styles_are_spoken(tmp_path: Path, authentication: str, use: s
         assert (await asking.ask()).data == {"Debt": Decimal("12.50")}
         body = asking.called({"Pin": "7TESTX1"}).body
         assert (b"encodingStyle" in body) == (use == "encoded")
+        if use == "encoded":
+            (pin,) = etree.fromstring(body)[-1][0]
+            prefix, _, local = (pin.get("{http://www.w3.org/2001/XMLSchema-instance}type") or "").partition(":")
+            assert (pin.nsmap[prefix], local) == ("http://www.w3.org/2001/XMLSchema", "string")
+
+
+CHOOSING = {
+    "schema": (
+        '<xs:complexType name="Base"><xs:sequence><xs:element name="No" type="xs:string"/></xs:sequence>'
+        "</xs:complexType>"
+        '<xs:complexType name="Card"><xs:complexContent><xs:extension base="t:Base"><xs:sequence>'
+        '<xs:element name="Series" type="xs:string"/></xs:sequence></xs:extension></xs:complexContent></xs:complexType>'
+    ),
+}
+
+
+@pytest.mark.parametrize("authentication", ["none", "wsse-x509"])
+@pytest.mark.parametrize("more", ["", "wsse: {encrypt: body, encrypted_reply: true}\n"])
+async def test_chosen_types_survive_signing_with_their_prefixes(tmp_path: Path, authentication: str, more: str) -> None:
+    paper = '<xs:element name="Paper" type="t:Base" minOccurs="0"/>'
+    contract = (
+        wsdl(**CHOOSING)
+        .replace('<xs:element name="Paper" type="xs:base64Binary" minOccurs="0"/>', paper)
+        .replace('<xs:element name="Scan" type="xs:base64Binary" minOccurs="0"/>', paper)
+    )
+    card = '{"@xsi:type": "{urn:az:gov:heat:v1}Card", No: "7", Series: AZE}'
+    records = RECORDS.replace("found: {Debt: $record.Debt}", f"found: {{Debt: $record.Debt, Paper: {card}}}")
+    manifest = more if authentication == "wsse-x509" else ""
+    settings = written(tmp_path, manifest=manifest, contract=contract, records=records, authentication=authentication)
+    async with running(settings) as asking:
+        chosen = {"@xsi:type": "{urn:az:gov:heat:v1}Card", "No": "1", "Series": "AA"}
+        answer = await asking.ask(Paper=chosen)
+        assert not asking.simulator.refusals
+        assert answer.data["Paper"]["Series"] == "AZE"
 
 
 SPREAD = """\

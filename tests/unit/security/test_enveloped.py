@@ -71,13 +71,22 @@ def test_signxml_believes_what_we_sign(algorithm: Algorithm) -> None:
 
 @ALGORITHMS
 @pytest.mark.parametrize("method", ["EXCL_C14N", "EXCL_C14N_COMMENTS", "C14N", "C14N_COMMENTS", None])
-@pytest.mark.parametrize("document", [DOCUMENT, b"<x><!-- of a clerk --><y xmlns='urn:y'/></x>"])
-def test_what_xmlsec_signs_we_believe(algorithm: Algorithm, method: str | None, document: bytes) -> None:
+@pytest.mark.parametrize(
+    ("document", "prefix"),
+    [
+        (DOCUMENT, "ds"),
+        (b"<x><!-- of a clerk --><y xmlns='urn:y'/></x>", "ds"),
+        (b"<x xmlns='urn:x'><y><z>1</z></y></x>", None),
+    ],
+)
+def test_what_xmlsec_signs_we_believe(
+    algorithm: Algorithm, method: str | None, document: bytes, prefix: str | None
+) -> None:
     key = signing_key(algorithm)
     root = etree.fromstring(document)
     own = getattr(xmlsec.Transform, method or "C14N")
     kind = {Algorithm.ES256: xmlsec.Transform.ECDSA_SHA256, Algorithm.RS256: xmlsec.Transform.RSA_SHA256}[algorithm]
-    template = xmlsec.template.create(root, own, kind, ns="ds")
+    template = xmlsec.template.create(root, own, kind, ns=prefix)
     root.append(template)
     reference = xmlsec.template.add_reference(template, xmlsec.Transform.SHA256, uri="")
     xmlsec.template.add_transform(reference, xmlsec.Transform.ENVELOPED)

@@ -12,6 +12,7 @@ from signxml.algorithms import SignatureConstructionMethod
 from signxml.signer import XMLSigner
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
+from security.errors import SignatureInvalid
 from security.keys import Algorithm
 from security.wsse import SoapVersion
 from security.wsse_terms import WSSE11, WSU
@@ -65,6 +66,17 @@ def test_xmlsec1_verifies_what_we_sign(algorithm: Algorithm, tmp_path: Path) -> 
     command += [part for name in names for part in ("--id-attr:Id", name)]
     done = subprocess.run([*command, str(message)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@ALGORITHMS
+def test_prefix_that_only_a_value_uses_stays_bound_under_our_signature(algorithm: Algorithm) -> None:
+    key = signing_key(algorithm)
+    content = b'<a xmlns:t="urn:t" xmlns:x="urn:x" x:type="t:Kind"><b t:c="1"></b></a>'
+    envelope = signer(key).sign(content, now=NOW, inclusive_prefixes=("t",)).envelope
+    xmlsec_oracle.verify(tree(envelope), key)
+    assert verifier(key).verify(envelope, now=NOW).content == content
+    with pytest.raises(SignatureInvalid, match="digest"):
+        verifier(key).verify(envelope.replace(b'"urn:t"', b'"urn:u"'), now=NOW)
 
 
 @ALGORITHMS
