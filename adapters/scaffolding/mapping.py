@@ -23,6 +23,8 @@ _SUBJECT: Final = "subject.value"
 _CODE: Final = re.compile(r"(result|response|return|status|error|netice|cavab)_?(code|status|kod)?|code|kod")
 _NONE: Final = re.compile(r"not.?found|no.?(data|record)|404", re.IGNORECASE)
 _WIDTH: Final = 100
+_ABOUT_XML: Final = "@xsi:"
+"""How an element is written, as that it is nil: nothing that a portal asks for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +115,7 @@ def _reply(schema: dict[str, Any]) -> dict[str, str]:
 
 
 def _own_names(schema: dict[str, Any]) -> list[str]:
-    return [name for name in property_names(schema) if name != HEADERS]
+    return [name for name in property_names(schema) if name != HEADERS and not name.startswith(_ABOUT_XML)]
 
 
 def _expression(path: str, schema: dict[str, Any], depth: int) -> str:
@@ -126,7 +128,7 @@ def _expression(path: str, schema: dict[str, Any], depth: int) -> str:
 
 
 def _hash(schema: dict[str, Any], depth: int) -> str:
-    names = list(property_names(schema))
+    names = _own_names(schema)
     fields = (
         f"{field}: {_expression(_path((name,)), property_of(schema, name), depth + 1)}"
         for field, name in zip(_distinct(names), names, strict=True)

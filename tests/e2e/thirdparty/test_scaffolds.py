@@ -19,6 +19,7 @@ def test_published_contract_becomes_an_adapter_whose_cases_pass(
     made = run_esb(settings, "adapters", "scaffold", "--wsdl", str(wsdl), "--agency", agency, "--out", folder)
     assert made.returncode == 0, made.stderr
     assert "is no golden case" not in made.stdout
+    assert "xsi" not in (tmp_path / agency / "routes.yaml").read_text()
     tested = run_esb(settings, "adapters", "test", folder)
     assert f"{cases} cases, 0 with problems" in tested.stdout
     told = run_esb(settings, "adapters", "lint", folder).stdout.splitlines()
