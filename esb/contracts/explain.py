@@ -13,7 +13,7 @@ from typing import Any
 
 import xmlschema
 
-from esb.contracts.explain_simple import SimpleExplainer, ancestry, titles_of
+from esb.contracts.explain_simple import BUILTINS, SimpleExplainer, ancestry, titles_of
 from esb.contracts.names import split
 from esb.contracts.shapes import (
     AttributeShape,
@@ -34,8 +34,7 @@ from esb.contracts.wellknown import XSD_NAMESPACE
 _XSD = f"{{{XSD_NAMESPACE}}}"
 _ANY_TYPE = _XSD + "anyType"
 _ANY_SIMPLE_TYPE = _XSD + "anySimpleType"
-# xmlschema holds two types of XSD 1.1 for itself; NOTATION may not be used as it is.
-_NOT_CHOSEN = frozenset({_ANY_TYPE, _ANY_SIMPLE_TYPE, _XSD + "anyAtomicType", _XSD + "error", _XSD + "NOTATION"})
+_ANY = frozenset({_ANY_TYPE, _ANY_SIMPLE_TYPE})
 
 
 class Explainer:
@@ -45,12 +44,17 @@ class Explainer:
         self._schema = schema
         self._simple = SimpleExplainer()
         self._complex: dict[int, ComplexShape] = {}
-        self._choices: dict[int, dict[str, Type]] = {}
+        self._choices: dict[str | int, dict[str, Type]] = {}
         self._unfilled: list[tuple[ComplexShape, Any]] = []
-        self._derived: defaultdict[int, list[Any]] = defaultdict(list)
-        for xsd_type in schema.maps.types.values():
+        self._derived: defaultdict[str | int, list[Any]] = defaultdict(list)
+        for xsd_type in filter(_may_be_chosen, schema.maps.types.values()):
             for ancestor in ancestry(xsd_type)[1:]:
-                self._derived[id(ancestor)].append(xsd_type)
+                if ancestor.name not in _ANY:
+                    self._derived[_key(ancestor)].append(xsd_type)
+            # Not every line goes back to these two in xmlschema.
+            self._derived[_ANY_TYPE].append(xsd_type)
+            if xsd_type.is_simple():
+                self._derived[_ANY_SIMPLE_TYPE].append(xsd_type)
 
     def elements(self, namespaces: Iterable[str]) -> Declarations:
         """Every global element of these namespaces, by `{namespace}local`."""
@@ -89,13 +93,12 @@ class Explainer:
         A restriction of a simple type is read as the type that was declared: libxml2 checks it, its values are values
         of the declared type, and only its name goes.
         """
-        known = self._choices.get(id(xsd_type))
+        known = self._choices.get(_key(xsd_type))
         if known is not None:
             return known
-        choices = self._choices[id(xsd_type)] = {}
-        for derived in self._derived[id(xsd_type)]:
-            telling = derived.is_complex() or xsd_type.name in {_ANY_TYPE, _ANY_SIMPLE_TYPE}
-            if telling and derived.name not in _NOT_CHOSEN and not getattr(derived, "abstract", False):
+        choices = self._choices[_key(xsd_type)] = {}
+        for derived in self._derived.get(_key(xsd_type), ()):
+            if derived.is_complex() or xsd_type.name in _ANY:
                 choices[derived.name] = self._type(derived)
         return choices
 
@@ -187,6 +190,19 @@ _MIXED = (
     "{name} has mixed content (text between its elements), which has no faithful plain form;"
     " declare it without mixed, or as text"
 )
+
+
+def _may_be_chosen(xsd_type: Any) -> bool:
+    """Whether xsi:type may name it. xmlschema has the types of the schema for schemas among the others."""
+    name = str(xsd_type.name)
+    if name.startswith(_XSD):
+        return name[len(_XSD) :] in BUILTINS
+    return not getattr(xsd_type, "abstract", False)
+
+
+def _key(xsd_type: Any) -> str | int:
+    """By name where there is one: there are several objects for xs:anyType."""
+    return xsd_type.name or id(xsd_type)
 
 
 def _told_apart(attributes: list[AttributeShape]) -> tuple[AttributeShape, ...]:

@@ -30,6 +30,9 @@ _KINDS = {
 }
 _KIND_OF = {name: kind for kind, names in _KINDS.items() for name in names.split()}
 
+BUILTINS = frozenset({*_KIND_OF, "NMTOKENS", "IDREFS"} - {"anySimpleType", "NOTATION", "ENTITY"})
+"""XSD's own simple types, of which a document may choose one. An entity needs a DTD, and there is none."""
+
 _RANGES: dict[str, tuple[int | None, int | None]] = {
     "nonPositiveInteger": (None, 0),
     "negativeInteger": (None, -1),

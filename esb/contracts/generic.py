@@ -178,7 +178,7 @@ class _Writing:
         namespace, local = proper(tag)
         tags = _Prefixes(bound, _declared_by(value))
         name = _prefixed(tags.of(namespace), local)
-        attributes = [self._attribute(key, value[key], tags) for key in value if _is_attribute(key)]
+        attributes = [self._attribute(key, value[key], tags) for key in sorted(filter(_is_attribute, value))]
         outer, self._output.bound = self._output.bound, tags.bound
         own = "".join(f' {name}="{escaped_attribute(text)}"' for _, name, text in sorted(attributes))
         self._output.append(f"<{name}{tags.declared()}{own}>")

@@ -5,21 +5,43 @@ Used at load by the sampler and the JSON Schema writer. Matching is left to libx
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from esb.errors import ContractUnsupported
 
 _PREFERRED = "1Aa-/. _"
+_SCANNED = "".join(map(chr, range(0x20, 0x250))) + "ə字\t\n\r"
 _MAX_REPEAT = 60
 
+Test = Callable[[str], bool]
+
 _ESCAPED_CHARACTERS = {"n": "\n", "r": "\r", "t": "\t"}
-_CLASSES: dict[str, tuple[tuple[str, str], ...]] = {
-    "d": (("0", "9"),),
-    "s": ((" ", " "), ("\t", "\n"), ("\r", "\r")),
-    "w": (("A", "Z"), ("a", "z"), ("0", "9")),
-    "i": (("A", "Z"), ("a", "z"), ("_", "_"), (":", ":")),
-    "c": (("A", "Z"), ("a", "z"), ("0", "9"), ("-", "."), ("_", "_"), (":", ":")),
+
+
+def _is_name_start(character: str) -> bool:
+    return character in "_:" or character.isalpha()
+
+
+# XSD part 2, appendix F.1.1.
+_CLASSES: dict[str, Test] = {
+    "d": lambda character: unicodedata.category(character) == "Nd",
+    "s": lambda character: character in " \t\n\r",
+    "w": lambda character: unicodedata.category(character)[0] not in "PZC",
+    "i": _is_name_start,
+    "c": lambda character: _is_name_start(character) or character in "-." or character.isdigit(),
+}
+_BLOCKS = {
+    "IsBasicLatin": (0x00, 0x7F),
+    "IsLatin-1Supplement": (0x80, 0xFF),
+    "IsLatinExtended-A": (0x100, 0x17F),
+    "IsLatinExtended-B": (0x180, 0x24F),
+    "IsGreek": (0x370, 0x3FF),
+    "IsCyrillic": (0x400, 0x4FF),
+    "IsArabic": (0x600, 0x6FF),
 }
 # What \w, \i, \c and \p{…} mean differs between the two dialects; \d agrees on ASCII, and \s can be spelt out.
 _PORTABLE_CLASSES = {"d": r"\d", "D": r"\D", "s": r" \t\n\r", "S": r"^ \t\n\r"}
@@ -28,17 +50,16 @@ _ECMA_SPECIAL = frozenset("^$\\.*+?()[]{}|/")
 
 @dataclass(frozen=True, slots=True)
 class _Characters:
-    """One character out of ranges. `ecma` is None when JSON Schema cannot say the same."""
+    """One character that passes a test; `known` is one that does. `ecma` is None when JSON Schema cannot say it."""
 
-    ranges: tuple[tuple[str, str], ...]
-    negated: bool
+    test: Test
+    known: str
     ecma: str | None
 
     def example(self, extra: int) -> str:  # noqa: ARG002 - the signature of a node
         """A character that people can read, where the class allows one."""
-        candidates: tuple[str, ...] = (*_PREFERRED, *(low for low, _ in self.ranges), "é", "ə", "字")
-        for character in candidates:
-            if any(low <= character <= high for low, high in self.ranges) is not self.negated:
+        for character in itertools.chain(_PREFERRED, self.known, _SCANNED):
+            if self.test(character):
                 return character
         raise ContractUnsupported("a pattern has a character class without example")
 
@@ -168,7 +189,7 @@ class _Parser:
         if self._take("["):
             return self._class()
         if self._take("."):
-            return _Characters((("\n", "\n"), ("\r", "\r")), negated=True, ecma=r"[^\n\r]")
+            return _Characters(lambda character: character not in "\n\r", "", r"[^\n\r]")
         if self._take("\\"):
             return self._escape(inside=False)
         character = self._next()
@@ -180,31 +201,26 @@ class _Parser:
             ecma = _PORTABLE_CLASSES.get(letter)
             if ecma is not None and letter in "sS" and not inside:
                 ecma = f"[{ecma}]"
-            return _Characters(_CLASSES[letter.lower()], negated=letter.isupper(), ecma=ecma)
+            return _Characters(_unless(_CLASSES[letter.lower()], negated=letter.isupper()), "", ecma)
         if letter in "pP":
             if not self._take("{"):
                 raise self._unreadable()
-            return _Characters(_category(self._until("}")), negated=letter == "P", ecma=None)
+            return _Characters(*_category(self._until("}"), negated=letter == "P"), None)
         return _literal(_ESCAPED_CHARACTERS.get(letter, letter))
 
     def _class(self) -> _Characters:
         negated = self._take("^")
-        ranges: list[tuple[str, str]] = []
-        texts: list[str | None] = []
+        members: list[_Characters] = []
+        without: _Characters | None = None
         while not self._take("]"):
             if self._take("-["):
-                raise ContractUnsupported("a pattern subtracts character classes")
+                without = self._class()
+                continue
             first = self._class_member()
-            if first.negated:
-                raise ContractUnsupported("a pattern negates inside of a character class")
-            if len(first.ranges) == 1 and self._range_follows():
-                last = self._class_member()
-                first = _range(first.ranges[0][0], last.ranges[0][1])
-            ranges += first.ranges
-            texts.append(first.ecma)
-        body = None if None in texts else "".join(text for text in texts if text is not None)
-        ecma = None if body is None else f"[{'^' if negated else ''}{body}]"
-        return _Characters(tuple(ranges), negated=negated, ecma=ecma)
+            if len(first.known) == 1 and self._range_follows():
+                first = _range(first.known, self._class_member().known)
+            members.append(first)
+        return _minus(_either(members, negated=negated), without)
 
     def _class_member(self) -> _Characters:
         if self._take("\\"):
@@ -247,12 +263,37 @@ class _Parser:
 
 
 def _literal(character: str) -> _Characters:
-    return _Characters(((character, character),), negated=False, ecma=_ecma(character))
+    return _Characters(lambda other: other == character, character, _ecma(character))
 
 
 def _range(low: str, high: str) -> _Characters:
     text = _ecma(low) if low == high else f"{_ecma(low)}-{_ecma(high)}"
-    return _Characters(((low, high),), negated=False, ecma=r"\-" if low == high == "-" else text)
+    return _Characters(lambda other: low <= other <= high, low, r"\-" if low == high == "-" else text)
+
+
+def _either(members: list[_Characters], *, negated: bool) -> _Characters:
+    texts = [member.ecma for member in members]
+    # What begins with ^ is spelt for the outside of a class.
+    portable = not any(text is None or text.startswith("^") for text in texts)
+    body = "".join(text for text in texts if text is not None)
+    known = "".join(member.known for member in members)
+    test = _unless(lambda character: any(member.test(character) for member in members), negated=negated)
+    return _Characters(test, known, f"[{'^' if negated else ''}{body}]" if portable else None)
+
+
+def _minus(found: _Characters, without: _Characters | None) -> _Characters:
+    if without is None:
+        return found
+    portable = found.ecma is not None and without.ecma is not None
+    return _Characters(
+        lambda character: found.test(character) and not without.test(character),
+        found.known,
+        f"(?:(?!{without.ecma}){found.ecma})" if portable else None,
+    )
+
+
+def _unless(test: Test, *, negated: bool) -> Test:
+    return (lambda character: not test(character)) if negated else test
 
 
 def _ecma(character: str) -> str:
@@ -260,12 +301,12 @@ def _ecma(character: str) -> str:
     return named or (f"\\{character}" if character in _ECMA_SPECIAL else character)
 
 
-def _category(name: str) -> tuple[tuple[str, str], ...]:
-    """An example range for a Unicode category; enough for a sample."""
-    if name.startswith("N"):
-        return (("0", "9"),)
-    if name == "Ll":
-        return (("a", "z"),)
-    if name.startswith("L"):
-        return (("A", "Z"), ("a", "z"))
-    raise ContractUnsupported(f"a pattern uses the character category {name}")
+def _category(name: str, *, negated: bool) -> tuple[Test, str]:
+    """A test and a candidate for a Unicode category or block."""
+    if name in _BLOCKS:
+        first, last = _BLOCKS[name]
+        middle = chr((first + last) // 2)
+        return _unless(lambda character: first <= ord(character) <= last, negated=negated), middle
+    if not re.fullmatch("[A-Z][a-z]?", name):
+        raise ContractUnsupported(f"a pattern uses the character category {name}")
+    return _unless(lambda character: unicodedata.category(character).startswith(name), negated=negated), ""

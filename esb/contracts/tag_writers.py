@@ -238,7 +238,7 @@ class TagWriters:
         """Declarations and attributes, and the scope inside; `output.bound` gets the foreign prefixes."""
         scope, own, prefixes = set(tags.scope), set(tags.own), dict[str, str]()
         foreign: dict[str, str] = {}
-        for namespace in {each.namespace for each in written if each.namespace}:
+        for namespace in sorted({each.namespace for each in written if each.namespace}):
             prefix = "xml" if namespace == XML_NAMESPACE else self._prefixes.of_attribute(namespace)
             if prefix is None:
                 prefix = next((known for known, uri in output.bound.items() if uri == namespace), None)

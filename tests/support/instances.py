@@ -25,6 +25,7 @@ from esb.contracts.shapes import (
     Order,
     Processing,
     SimpleShape,
+    Type,
     Whitespace,
 )
 
@@ -38,6 +39,7 @@ _LEGAL = st.one_of(
 _TIDY = st.text(st.sampled_from("AZazƏəİı09-.'&<>\"_"), min_size=1, max_size=6)
 _ZONES = st.sampled_from(["", "Z", "+04:00", "-11:30"])
 _MAX_DEPTH = 3
+_CHOSEN = frozenset({"int", "string", "decimal", "date", "boolean"})
 
 
 def instances(element: ElementShape, depth: int = 0) -> st.SearchStrategy[Any]:
@@ -63,14 +65,17 @@ def _nil(element: ElementShape) -> st.SearchStrategy[Any]:
     return _attributes(shape).map(lambda data: {NIL_KEY: True, **data} if data else None)
 
 
-@st.composite
-def _named_value(draw: st.DrawFn, element: ElementShape) -> Any:
-    usable = [
+def _usable(element: ElementShape) -> list[tuple[str, Type]]:
+    return [
         (qname, shape)
         for qname, shape in element.choices.items()
-        if isinstance(shape, ComplexShape) or shape.builtin in {"int", "string", "decimal", "date", "boolean"}
+        if shape.refusal is None and (isinstance(shape, ComplexShape) or shape.builtin in _CHOSEN)
     ]
-    qname, shape = draw(st.sampled_from(usable))
+
+
+@st.composite
+def _named_value(draw: st.DrawFn, element: ElementShape) -> Any:
+    qname, shape = draw(st.sampled_from(_usable(element)))
     data = draw(values(shape) if isinstance(shape, SimpleShape) else _of_type(shape, 0))
     name = {TYPE_KEY: type_key(qname, element.choices, element.type.qname)}
     return {**name, **data} if isinstance(data, dict) else {**name, "value": data}
@@ -177,7 +182,7 @@ def _whole(bound: Decimal | str | None) -> int | None:
 def _complex(draw: st.DrawFn, element: ElementShape, depth: int) -> Any:
     shape = element.type
     assert isinstance(shape, ComplexShape)
-    choices = [(qname, choice) for qname, choice in element.choices.items() if choice.refusal is None]
+    choices = _usable(element)
     if not choices or (not shape.abstract and draw(st.booleans())):
         return draw(_of_type(shape, depth))
     qname, chosen = draw(st.sampled_from(choices))

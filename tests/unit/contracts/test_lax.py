@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -122,7 +123,7 @@ def test_strangers_among_places_and_rounds_are_kept() -> None:
     content = contract.encoder(qname).encode(values)
     decoder = contract.decoder(qname, lax=True)
     assert decoder.decode(content) == values
-    data, findings = read(decoder, content.replace(b"<n0:Middle>", b"<Odd>x</Odd><n0:Middle>"))
+    data, findings = read(decoder, re.sub(rb"(<\w+:Middle>)", rb"<Odd>x</Odd>\1", content))
     assert findings == ["Odd: does not stand where the contract has it, if it has it"]
     assert data == values | {"Odd": ["x"]}
 
@@ -133,7 +134,7 @@ def test_an_unknown_type_is_kept_by_its_name() -> None:
     wrong = content.replace(b"<Plain>", b'<Plain xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:type="Z">')
     data, findings = read(contract.decoder(qname, lax=True), wrong)
     assert findings == ["Plain: chooses a type that the contract does not offer here (xsi:type)"]
-    assert data["Plain"] == {"@xsi:type": "Z", "A": 1}
+    assert data["Plain"] == {"@xsi:type": "{urn:wild}Z", "A": 1}
 
 
 FACETS = (

@@ -58,6 +58,15 @@ def test_what_is_encoded_is_decoded_to_the_same_values(name: str, qname: str, da
 
 @pytest.mark.parametrize(("name", "qname"), ELEMENTS)
 @given(data=st.data())
+@few
+def test_what_is_decoded_is_encoded_to_the_same_document(name: str, qname: str, data: st.DataObject) -> None:
+    encoder, decoder = compiled(name, qname)
+    content = encoder.encode(drawn(data, name, qname))
+    assert encoder.encode(decoder.decode(content)) == content
+
+
+@pytest.mark.parametrize(("name", "qname"), ELEMENTS)
+@given(data=st.data())
 @many
 def test_encoded_text_is_its_own_exclusive_canonical_form(name: str, qname: str, data: st.DataObject) -> None:
     encoder, _ = compiled(name, qname)
