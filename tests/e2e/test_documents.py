@@ -82,7 +82,8 @@ def test_agency_guide(reader: Reader) -> None:
     spoken = "".join(said.values())
     assert "routes.yaml: good" in spoken
     assert spoken.count(" cases, 0 with problems") == 3
-    assert spoken.count("pilot → live") == 2
+    assert "vehicles v1: pilot → live" in spoken
+    assert "vehicles v2: pilot → live" in spoken
     assert "10-ƏŞ-777" in spoken
     assert "120.50" in spoken
     assert "NOT_FOUND" in spoken
