@@ -24,10 +24,6 @@ SYNC: Final = "http://bip.bee.kz/SyncChannel/v10/Types"
 ASYNC: Final = "http://bip.bee.kz/AsyncChannel/v10/Types"
 SUCCESS: Final = "SCSS001"
 
-MAX_KEY: Final = 30
-MAX_VALUE: Final = 500
-"""Of properties, by the gateway's rules."""
-
 
 class MessageType(enum.StrEnum):
     """What an asynchronous message is."""
@@ -36,15 +32,6 @@ class MessageType(enum.StrEnum):
     NOTIFICATION = "NOTIFICATION"
     UPDATE = "UPDATE"
     RESPONSE = "RESPONSE"
-
-
-class MessageState(enum.StrEnum):
-    """Where an asynchronous message is."""
-
-    ON_DELIVERY = "ON_DELIVERY"
-    DELIVERED = "DELIVERED"
-    NOT_DELIVERED = "NOT_DELIVERED"
-    DELIVERY_STOPPED = "DELIVERY_STOPPED"
 
 
 class Sender(msgspec.Struct, frozen=True, kw_only=True):
