@@ -13,7 +13,7 @@ from adapters.contract_reading import ContractReading
 from adapters.identifiers import BAD_FINS, has_fin_rule, leaves
 from adapters.scaffolding.mapping import Mapped, subject_of
 from adapters.simulator import samples as echoes
-from adapters.simulator.register import Register
+from adapters.simulator.register import AgencyReply, Register
 from esb.model import Status
 from esb.ports import FieldShape
 from esb.routes import formatter
@@ -26,7 +26,7 @@ def records_text(register: Register) -> str:
         "# Made by `esb adapters scaffold`: the simulated agency knows everybody, and answers with its contract's own\n"
         "# sample. An answer that is put into the table under somebody's key is given to questions with that key.\n"
     )
-    return _yaml(head, _lean(msgspec.to_builtins(register)))
+    return _yaml(head, msgspec.to_builtins(_records(register)))
 
 
 def wanted_cases(
@@ -70,23 +70,24 @@ def cases_text(agency: str, cases: Sequence[Mapping[str, Any]]) -> str:
     return _yaml(head, {"cases": list(cases)})
 
 
-def _lean(value: Any) -> Any:
-    """Without what is as it would be if it were left out."""
-    if isinstance(value, dict):
-        pairs = {name: _lean(part) for name, part in value.items()}
-        return {name: part for name, part in pairs.items() if not (name in _DEFAULTS and part == _DEFAULTS[name])}
-    return [_lean(item) for item in value] if isinstance(value, list) else value
+def _records(register: Register) -> dict[str, Any]:
+    """As it would be written by hand: without what is so anyway. A document is left as it is."""
+    operations = {
+        name: {
+            "key": rules.key,
+            "table": rules.table,
+            "found": rules.found,
+            "missing": _reply(rules.missing),
+            **({"special": {key: _reply(reply) for key, reply in rules.special.items()}} if rules.special else {}),
+        }
+        for name, rules in register.operations.items()
+    }
+    return {"agency": register.agency, "tables": register.tables, "operations": operations}
 
 
-_DEFAULTS: Mapping[str, Any] = {
-    "http_status": 200,
-    "fault": None,
-    "raw": None,
-    "media_type": None,
-    "special": {},
-    "later": {},
-    "callback": "",
-}
+def _reply(reply: AgencyReply) -> dict[str, Any]:
+    status = {} if reply.http_status == AgencyReply().http_status else {"http_status": reply.http_status}
+    return {**({} if reply.document is None else {"document": reply.document}), **status}
 
 
 def _yaml(head: str, value: Any) -> str:
