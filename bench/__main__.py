@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench import load, report, specimen
+from bench import contracts, load, report, specimen
 from bench.children import Program, cpu_s, program, resident_mib
 from bench.deployment import Deployment, Subject, deployed
 from bench.values import CASES, QUESTIONS, ROUTE, CaseResult, Floor, Load, Question, Results, Run, Step
@@ -25,6 +25,11 @@ from bench.values import CASES, QUESTIONS, ROUTE, CaseResult, Floor, Load, Quest
 CONCURRENCY = 16
 SETTLE_S = 0.15
 """What a process still does for the last exchange after its reply was seen: marks in the outbox, logs."""
+
+CONTRACT_BATCHES = 20
+"""Interleaved measurements of the contracts per round; each is short."""
+
+_CHOICES = [*(case.name for case in CASES), contracts.CASE]
 
 FLOOR_SHARE = 0.3
 """The floor runs alone and steadily: it needs less time than a case."""
@@ -186,15 +191,25 @@ def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short round: shows that it works, measures nothing")
-    parser.add_argument("--case", action="append", choices=[case.name for case in CASES], help="only this; repeatable")
+    parser.add_argument("--case", action="append", choices=_CHOICES, help="only this; repeatable")
     parser.add_argument("--rounds", type=int, help=f"instead of {THOROUGH.rounds}")
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results", help="folder to write to")
     chosen = parser.parse_args()
-    names = chosen.case or [case.name for case in CASES]
+    names = chosen.case or _CHOICES
+    plan = _plan(chosen)
     chosen.results.mkdir(parents=True, exist_ok=True)
+    if contracts.CASE in names:
+        measured = contracts.measure(plan.rounds * CONTRACT_BATCHES)
+        contracts.write(measured, chosen.results)
+        print(measured.line())
+    if set(names) > {contracts.CASE} or contracts.CASE not in names:
+        _run_cases(plan, names, chosen.results)
+
+
+def _run_cases(plan: Plan, names: Sequence[str], target: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="esb-bench-") as folder:
-        results = run(_plan(chosen), names, Path(folder))
-    report.write(results, chosen.results)
+        results = run(plan, names, Path(folder))
+    report.write(results, target)
     print(report.table(results))
     print(*report.ratios(results), sep="\n")
 
