@@ -163,6 +163,7 @@ def test_every_guide_is_followed_by_a_test() -> None:
         "agency",
         "operator",
         "plain-http",  # tests/unit/adapters/test_plain_http_guide.py
+        "plain-data",  # tests/unit/contracts/test_plain_data_guide.py
         "portal",
         "simulator",  # tests/integration/simulator/test_guide.py
     }
