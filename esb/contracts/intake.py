@@ -11,6 +11,7 @@ from typing import Any
 
 from lxml import etree
 
+from esb.contracts.wellknown import schema_for
 from esb.errors import ContractUnsupported
 from security.errors import XmlRefused
 from security.xml import Element, parse
@@ -21,6 +22,10 @@ _MAX_DEPTH = 200
 _DECLARATION = re.compile(rb"<\?xml\s[^>]*?\bencoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
 _BOMS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"<\x00?\x00", "utf-16-le"), (b"\x00<\x00?", "utf-16-be"))
 _BYTE_ENCODINGS = re.compile(r"iso-8859-\d{1,2}|windows-125\d|cp125\d|cp866|ibm866|koi8-r|latin-?1")
+_TARGET_NAMESPACE = re.compile(
+    rb"<(?:[A-Za-z][\w.-]*:)?schema\s[^>]*?\btargetNamespace\s*=\s*[\"']([\x21-\x7e]+?)[\"']"
+)
+_HAS_DTD = "document has a DTD"
 _OLD_XSD = re.compile(rb"http://www\.w3\.org/(?:1999|2000/10)/XMLSchema")
 
 
@@ -36,7 +41,16 @@ def tree_of(file: str, content: bytes) -> Element:
     try:
         return parse(text, max_bytes=2 * MAX_FILE_BYTES, max_depth=_MAX_DEPTH)
     except XmlRefused as error:
-        raise ContractUnsupported(_reason(file, text, error)) from error
+        own = _own_copy(text) if error.reason == _HAS_DTD else None
+        if own is None:
+            raise ContractUnsupported(_reason(file, text, error)) from error
+        return parse(own)
+
+
+def _own_copy(text: bytes) -> bytes | None:
+    """Our copy of a standard's schema that its publisher ships with a DTD, as W3C does xmldsig-core-schema.xsd."""
+    namespace = _TARGET_NAMESPACE.search(text)
+    return schema_for(namespace.group(1).decode()) if namespace else None
 
 
 def line_of(element: Element) -> int:
@@ -69,7 +83,7 @@ def _reason(file: str, text: bytes, error: XmlRefused) -> str:
     cause = error.__cause__
     if isinstance(cause, etree.XMLSyntaxError):
         return f"{file}:{cause.lineno or 1}: not well-formed XML: {cause.msg}{_hint_of(text)}"
-    if error.reason == "document has a DTD":
+    if error.reason == _HAS_DTD:
         line = text[: text.find(b"<!DOCTYPE")].count(b"\n") + 1
         return f"{file}:{line}: document has a DTD, and no DTD is read; remove the DOCTYPE and write its entities out"
     return f"{file}: {error.reason}"

@@ -188,6 +188,48 @@ def _attributed(name: str, base: str, attributes: str) -> str:
     )
 
 
+def _signatures(_namespace: str) -> str:
+    """XML Signature (RFC 3275), without its mixed content: what stands between elements is white space in practice."""
+    anything = '<xs:any namespace="##any" minOccurs="0" maxOccurs="unbounded" processContents="lax"/>'
+    named = '<xs:attribute name="Algorithm" type="xs:anyURI" use="required"/>'
+    method = f"<xs:sequence>{anything}</xs:sequence>{named}"
+    identified = '<xs:attribute name="Id" type="xs:ID"/>'
+    kinds = {
+        "Signature": '<xs:sequence><xs:element ref="tns:SignedInfo"/><xs:element ref="tns:SignatureValue"/>'
+        '<xs:element ref="tns:KeyInfo" minOccurs="0"/>'
+        f'<xs:element ref="tns:Object" minOccurs="0" maxOccurs="unbounded"/></xs:sequence>{identified}',
+        "SignedInfo": '<xs:sequence><xs:element ref="tns:CanonicalizationMethod"/>'
+        '<xs:element ref="tns:SignatureMethod"/>'
+        f'<xs:element ref="tns:Reference" maxOccurs="unbounded"/></xs:sequence>{identified}',
+        "CanonicalizationMethod": method,
+        "SignatureMethod": method,
+        "DigestMethod": method,
+        "Transform": method,
+        "Reference": '<xs:sequence><xs:element ref="tns:Transforms" minOccurs="0"/><xs:element ref="tns:DigestMethod"/>'
+        f'<xs:element ref="tns:DigestValue"/></xs:sequence>{identified}'
+        '<xs:attribute name="URI" type="xs:anyURI"/><xs:attribute name="Type" type="xs:anyURI"/>',
+        "Transforms": '<xs:sequence><xs:element ref="tns:Transform" maxOccurs="unbounded"/></xs:sequence>',
+        "KeyInfo": f"<xs:sequence>{anything}</xs:sequence>{identified}",
+        "X509Data": f"<xs:sequence>{anything}</xs:sequence>",
+        "Object": f'<xs:sequence>{anything}</xs:sequence>{identified}<xs:attribute name="MimeType" type="xs:string"/>'
+        '<xs:attribute name="Encoding" type="xs:anyURI"/>',
+    }
+    complex_types = "".join(
+        f'<xs:complexType name="{name}Type">{content}</xs:complexType><xs:element name="{name}" type="tns:{name}Type"/>'
+        for name, content in kinds.items()
+    )
+    return (
+        '<xs:simpleType name="CryptoBinary"><xs:restriction base="xs:base64Binary"/></xs:simpleType>'
+        '<xs:simpleType name="DigestValueType"><xs:restriction base="xs:base64Binary"/></xs:simpleType>'
+        '<xs:element name="DigestValue" type="tns:DigestValueType"/>'
+        '<xs:element name="KeyName" type="xs:string"/><xs:element name="MgmtData" type="xs:string"/>'
+        '<xs:element name="X509Certificate" type="xs:base64Binary"/>'
+        '<xs:complexType name="SignatureValueType"><xs:simpleContent><xs:extension base="xs:base64Binary">'
+        f"{identified}</xs:extension></xs:simpleContent></xs:complexType>"
+        f'<xs:element name="SignatureValue" type="tns:SignatureValueType"/>{complex_types}'
+    )
+
+
 def _schema(namespace: str, content: str) -> bytes:
     own = "" if namespace == XML_NAMESPACE else f' xmlns:tns="{namespace}"'
     form = ' elementFormDefault="qualified"'
@@ -200,6 +242,7 @@ _WRITERS = {
     XML_NAMESPACE: _xml,
     SOAP_ENCODING: _soap_encoding,
     SOAP12_ENCODING: _soap12_encoding,
+    "http://www.w3.org/2000/09/xmldsig#": _signatures,
     "http://www.w3.org/2005/05/xmlmime": _media_types,
     "http://www.w3.org/2004/11/xmlmime": _media_types,
     "http://www.w3.org/2004/08/xop/include": _optimised_packaging,
