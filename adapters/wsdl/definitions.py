@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from esb.contracts.gathering import XSD, Shelf, last_part
 from esb.contracts.intake import line_of
 from esb.errors import ContractUnsupported
+from security.errors import XmlRefused
 from security.xml import Element, canonical
 
 WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
@@ -152,13 +153,20 @@ def _check_root(file: str, tree: Element) -> None:
     raise ContractUnsupported(f"{file} is not a WSDL 1.1 document: its root is {tag}{advice}")
 
 
+def _text_of(node: Node) -> bytes:
+    try:
+        return canonical(node.element)
+    except XmlRefused as error:
+        raise ContractUnsupported(f"{node.place}: {error.reason}; a namespace here is no absolute address") from error
+
+
 def _take(definitions: Definitions, root: Node) -> None:
     for kind in _KINDS:
         for node in root.children(f"{WSDL}{kind}"):
             if not node.name:
                 raise ContractUnsupported(f"{node.place}: this {kind} has no name")
             earlier = definitions.nodes[kind].setdefault((node.namespace, node.name), node)
-            if earlier is not node and canonical(earlier.element) != canonical(node.element):
+            if earlier is not node and _text_of(earlier) != _text_of(node):
                 raise ContractUnsupported(
                     f"{kind} {node.name} is declared twice and differently: at {earlier.place} and at {node.place}"
                 )

@@ -34,6 +34,7 @@ from esb.contracts.wellknown import XSD_NAMESPACE
 _XSD = f"{{{XSD_NAMESPACE}}}"
 _ANY_TYPE = _XSD + "anyType"
 _ANY_SIMPLE_TYPE = _XSD + "anySimpleType"
+_OPAQUE = frozenset({"http://www.w3.org/2000/09/xmldsig#", "http://www.w3.org/2001/04/xmlenc#"})
 _ANY = frozenset({_ANY_TYPE, _ANY_SIMPLE_TYPE})
 
 
@@ -150,7 +151,8 @@ class Explainer:
         shape = self._complex[id(xsd_type)] = ComplexShape(name=name, qname=xsd_type.name or "")
         shape.titles = titles_of(xsd_type) or Titles()
         shape.abstract = bool(xsd_type.abstract)
-        if xsd_type.name == _ANY_TYPE:
+        # A signature is kept as it stands: its types are mixed in the W3C's schema, and nobody maps its parts.
+        if xsd_type.name == _ANY_TYPE or split(shape.qname)[0] in _OPAQUE:
             shape.anything, shape.any_attribute = True, Wildcard(processing=Processing.LAX)
         if xsd_type.mixed and not shape.anything and not xsd_type.has_simple_content():
             shape.refusal = _MIXED.format(name=name)

@@ -134,7 +134,7 @@ class _Writer:
             return [{"type": "null"}]
         nil = _closed(self._attributes(shape.attributes), _required_of(shape.attributes))
         if shape.any_attribute is not None:
-            nil["patternProperties"] = {"^@": {}}
+            nil |= _any_attribute(nil)
         told = _with_properties(nil, {NIL_KEY: {"const": True}})
         return [told] if any(attribute.required for attribute in shape.attributes) else [{"type": "null"}, told]
 
@@ -153,7 +153,7 @@ class _Writer:
         else:
             schema = self._scope(layout_of(shape), properties, required)
         if shape.any_attribute is not None and schema["additionalProperties"] is False:
-            schema["patternProperties"] = {"^@": {}}
+            schema |= _any_attribute(schema)
         return {**schema, **titles(shape.titles)}
 
     def _scope(self, layout: Layout, properties: Schema, required: list[str]) -> Schema:
@@ -206,6 +206,12 @@ def _closed(properties: Mapping[str, Schema], required: list[str]) -> Schema:
     if required:
         schema["required"] = required
     return {**schema, "additionalProperties": False}
+
+
+def _any_attribute(schema: Schema) -> Schema:
+    """What lets attributes in that the contract does not name, and nothing else."""
+    own = [key for key in schema["properties"] if not key.startswith("@")]
+    return {"additionalProperties": {"type": "string"}, "propertyNames": {"anyOf": [{"enum": own}, {"pattern": "^@"}]}}
 
 
 def _with_properties(schema: Schema, properties: Mapping[str, Schema]) -> Schema:

@@ -67,8 +67,10 @@ def _element(element: ElementShape, above: tuple[int, ...]) -> Any:
     supported(element.type)
     if isinstance(element.type, SimpleShape):
         return _simple(element.type) if element.default is None else _read(element.type, element.default)
-    if element.type.anything:
+    if element.type.anything and not _opaque(element):
         return "text"
+    if element.type.anything:
+        raise ContractUnsupported(f"{element.name} cannot be made up")
     if not element.type.abstract:
         return _complex(element.type, above)
     return _chosen(element, above)
@@ -128,7 +130,7 @@ def _node(node: Node, above: tuple[int, ...]) -> dict[str, Any]:  # noqa: PLR091
 def _place(place: Place, above: tuple[int, ...], times: int) -> dict[str, Any]:
     if _endless(place, above):
         if _needed(place):
-            raise ContractUnsupported("a type must contain itself without end")
+            raise ContractUnsupported(_no_end(place))
         return {}
     if place.repeated:
         return {place.key: [_element(place.element, above) for _ in range(times)]}
@@ -140,8 +142,16 @@ def _run(run: Run, above: tuple[int, ...]) -> dict[str, Any]:
     if run.order is Order.CHOICE:
         members = members[:1]
     elif any(_needed(member) for member in run.members if _endless(member, above)):
-        raise ContractUnsupported("a type must contain itself without end")
+        raise ContractUnsupported(
+            next(_no_end(member) for member in run.members if _endless(member, above) and _needed(member))
+        )
     return {key: value for member in members for key, value in _node(member, above).items()}
+
+
+def _no_end(node: Node) -> str:
+    if isinstance(node, Place) and _opaque(node.element):
+        return f"{node.element.name} cannot be made up"
+    return "a type must contain itself without end"
 
 
 def _needed(node: Node) -> bool:
@@ -149,8 +159,14 @@ def _needed(node: Node) -> bool:
 
 
 def _endless(node: Node, above: tuple[int, ...]) -> bool:
-    """Whether the node's first way leads back to a type above."""
-    return isinstance(node, Place) and id(node.element.type) in above
+    """Whether the node's first way leads back to a type above, or to what cannot be made up."""
+    return isinstance(node, Place) and (id(node.element.type) in above or _opaque(node.element))
+
+
+def _opaque(element: ElementShape) -> bool:
+    """Whether it is in the generic form although it has a type of its own: a signature."""
+    shape = element.type
+    return isinstance(shape, ComplexShape) and shape.anything and not shape.qname.endswith("}anyType")
 
 
 def _simple(shape: SimpleShape) -> Any:

@@ -145,7 +145,7 @@ class AttributeShape:
 class ComplexShape:
     """A complex type. Filled in after it is made, because types may contain themselves; read-only afterwards.
 
-    `qname` is "" for an anonymous type; `anything`: this is xs:anyType.
+    `qname` is "" for an anonymous type; `anything`: it is read in the generic form, as xs:anyType is.
     """
 
     name: str

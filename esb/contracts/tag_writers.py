@@ -192,7 +192,9 @@ class TagWriters:
         """An element whose attributes have names or values that are known only when it is written."""
         mark = mark or Mark()
         start, closing = tags.opening, tags.closing
-        bodies: dict[Scope, WriteParticle] = {}
+        # At once, so that what cannot be compiled shows at load; other scopes differ in their prefixes only.
+        usual = tags.scope if mark.type is None else tags.scope | {XSI_PREFIX}
+        bodies: dict[Scope, WriteParticle] = {} if mark.nil else {usual: body_of(usual)}
 
         def write(values: Any, output: Output) -> None:
             _mapping(values)

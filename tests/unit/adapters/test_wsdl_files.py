@@ -152,3 +152,10 @@ def test_documentation_of_operations_is_surveyed() -> None:
 def test_a_part_twice_is_refused() -> None:
     with pytest.raises(ContractUnsupported, match="has two parts p"):
         compiled(messages=messages(request='<wsdl:part name="p" element="t:Ask"/>' * 2))
+
+
+def test_a_message_twice_beside_a_relative_namespace_is_refused_with_its_place() -> None:
+    once = messages(request='<wsdl:part name="p" element="t:Ask"/>')
+    note = '<wsdl:documentation xmlns:r="relative"><r:d/></wsdl:documentation><wsdl:part'
+    with pytest.raises(ContractUnsupported, match=r":[0-9]+: document has no canonical form"):
+        compiled(messages=once + once.replace("<wsdl:part", note, 1))

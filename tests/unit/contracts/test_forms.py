@@ -435,3 +435,26 @@ def test_a_chain_of_types_may_be_longer_than_the_stack() -> None:
     for number in reversed(range(60)):
         values = {f"e{number}": values}
     assert decoder.decode(encoder.encode({"a": values})) == {"a": values}
+
+
+def test_a_signature_inside_of_a_document_is_kept_as_it_stands() -> None:
+    """The W3C's schema has it mixed, which would be refused anywhere else."""
+    ds = "http://www.w3.org/2000/09/xmldsig#"
+    signature = (
+        f'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:ds="{ds}" targetNamespace="{ds}">'
+        '<xs:element name="Signature" type="ds:SignatureType"/><xs:complexType name="SignatureType" mixed="true">'
+        '<xs:sequence><xs:any processContents="skip" maxOccurs="9"/></xs:sequence></xs:complexType></xs:schema>'
+    )
+    document = (
+        f'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:ds="{ds}"><xs:import namespace="{ds}"'
+        ' schemaLocation="ds.xsd"/><xs:element name="R"><xs:complexType><xs:sequence>'
+        '<xs:element name="a" type="xs:int"/><xs:element ref="ds:Signature" minOccurs="0"/>'
+        "</xs:sequence></xs:complexType></xs:element></xs:schema>"
+    )
+    contract = Contract.from_xsd({"t.xsd": document.encode(), "ds.xsd": signature.encode()}, ["t.xsd"])
+    encoder, decoder = contract.encoder("R"), contract.decoder("R")
+    signed = f'<R><a>1</a><s:Signature xmlns:s="{ds}"><s:V>AA</s:V></s:Signature></R>'.encode()
+    values = {"a": 1, "Signature": {f"{{{ds}}}V": ["AA"]}}
+    assert decoder.decode(signed) == values
+    assert same_tree(parse(encoder.encode(values)), parse(signed))
+    assert contract.sample("R") == {"a": 1}

@@ -38,6 +38,11 @@ def schema(content: str) -> dict[str, bytes]:
             "Root/@a: a union with xs:QName",
         ),
         ('<xs:element name="Root" type="xs:int" abstract="true"/>', "Root is abstract"),
+        (
+            '<xs:complexType name="Note" mixed="true"><xs:sequence/></xs:complexType>'
+            + ROOT.format("", '<xs:sequence><xs:element name="a" type="Note"/></xs:sequence><xs:anyAttribute/>'),
+            "Root/a: Note has mixed content",
+        ),
     ],
 )
 def test_what_has_no_faithful_plain_form_is_refused_with_its_place(content: str, reason: str) -> None:

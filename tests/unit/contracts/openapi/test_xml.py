@@ -192,7 +192,9 @@ _TEXT = st.text(
     st.characters(codec="utf-8", exclude_characters="\ufffe\uffff", exclude_categories=("Cc", "Cs"))
     | st.sampled_from("\t\n\r")
 )
-_NUMBER = st.integers() | st.decimals(allow_nan=False, allow_infinity=False, places=4).filter(lambda n: n != n.to_integral_value())
+_NUMBER = st.integers() | st.decimals(allow_nan=False, allow_infinity=False, places=4).filter(
+    lambda n: n != n.to_integral_value()
+)
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
