@@ -71,6 +71,7 @@ BRIDGE: Final[Fields] = (
         name="token_secret",
         kind=Kind.STRING,
         pattern=NAME_PATTERN,
+        secret_name=True,
         required=True,
         example="bridge-token",
         description=_says("token sirrinin adı", "name of the secret that signs tokens both ways, 32 bytes or longer"),

@@ -182,6 +182,7 @@ def _secret(name: str, what: str, adi: str, *, required: bool = False) -> Field:
         name=name,
         kind=Kind.STRING,
         pattern=NAME_PATTERN,
+        secret_name=True,
         required=required,
         description=_says(
             f"{adi}: sirrin adı", f"name of the secret that holds {what}; `esb keys secret set` stores it"

@@ -105,6 +105,7 @@ _USERNAME: Fields = (
         kind=Kind.STRING,
         required=True,
         pattern=NAME_PATTERN,
+        secret_name=True,
         example="wsse-password",
         description=_says("parolun sirr adı", "name of the secret that is the password"),
     ),

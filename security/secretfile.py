@@ -17,8 +17,10 @@ from pathlib import Path
 from security.errors import KeyUnavailable
 
 FOLDER = "secrets"
-NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
-"""The form of an agency's code and of a secret's name; neither can lead out of its folder."""
+AGENCY = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+"""The form of an agency's code; it cannot lead out of its folder."""
+NAME = r"[a-z][a-z0-9-]{0,62}"
+"""The form of a secret's name: narrow, so that a password written in its place is seldom one."""
 
 MAX_BYTES = 16 * 1024
 
@@ -38,9 +40,11 @@ class SecretFile:
 
 def path_of(home: Path, agency: str, name: str) -> Path:
     """Where a secret lies. Raises KeyUnavailable for a name that is none."""
-    for part in (agency, name):
-        if not re.fullmatch(NAME, part):
-            raise KeyUnavailable("the name of a secret or agency has letters, digits, dot, dash and underscore only")
+    if not re.fullmatch(AGENCY, agency):
+        raise KeyUnavailable("the code of an agency has letters, digits, dot, dash and underscore only")
+    if not re.fullmatch(NAME, name):
+        # Without the name: it may be the secret itself.
+        raise KeyUnavailable("the name of a secret has lower-case letters, digits and dashes, as gateway-password")
     return home / FOLDER / agency / name
 
 

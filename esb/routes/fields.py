@@ -10,7 +10,7 @@ import difflib
 import enum
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -39,6 +39,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     """One field. `default` is what `read` gives when it is absent; `{}` for a RECORD means its own fields' defaults.
 
     `pattern` binds a STRING, each of STRINGS and each value of PAIRS; `key_pattern` the names of PAIRS and TABLE.
+    `secret_name`: what is written there names a secret; a person may write the secret itself, so no finding quotes it.
     `minimum` and `maximum` are inclusive. `inline`: the canonical form writes it on one line where it fits.
     """
 
@@ -55,10 +56,16 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     maximum: float | None = None
     non_empty: bool = False
     inline: bool = False
+    secret_name: bool = False
     fields: tuple[Field, ...] = ()
 
 
 Fields = tuple[Field, ...]
+
+NOT_A_SECRETS_NAME: Final = (
+    "this is the name of a secret, in lower-case letters, digits and dashes, as gateway-password;"
+    " set its value with: esb keys secret set"
+)
 
 
 def read(node: Node, fields: Fields, file: str, *, where: str = "") -> tuple[dict[str, Any], tuple[Finding, ...]]:
@@ -116,6 +123,8 @@ class _Reader:
     def _string(self, node: Node, field: Field, where: str) -> str | None:
         if not self._is(node, Shape.SCALAR, where):
             return None
+        if field.secret_name:
+            return self._name_of_secret(node, field, where)
         if not isinstance(node.value, str):
             self._say(node.line, f"{where} must be text; write it in quotes: {node.text!r}")
             return None
@@ -130,6 +139,12 @@ class _Reader:
             self._say(node.line, f"{where}: {text!r} does not have the form {field.pattern}")
             return None
         return text
+
+    def _name_of_secret(self, node: Node, field: Field, where: str) -> str | None:
+        if isinstance(node.value, str) and re.fullmatch(field.pattern or ".+", node.text):
+            return node.text
+        self._say(node.line, f"{where}: {NOT_A_SECRETS_NAME}")
+        return None
 
     def _choice(self, node: Node, field: Field, where: str) -> str | None:
         if not self._is(node, Shape.SCALAR, where):

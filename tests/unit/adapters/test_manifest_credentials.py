@@ -107,8 +107,8 @@ CONTRADICTIONS = [
     ("{jwt: {algorithm: RS256, secret: s, issuer: e, audience: a}}", "remove secret"),
     ("{jwt: {issuer: e, audience: a, claims: {sub: x}}}", "sub is set by the bus"),
     ("{basic: {user: 'a:b', password: p}}", "does not have the form"),
-    ("{basic: {user: a, password: ../../keys/bus/x}}", "does not have the form"),
-    ("{basic: {user: a, password: .hidden}}", "does not have the form"),
+    ("{basic: {user: a, password: ../../keys/bus/x}}", "this is the name of a secret"),
+    ("{basic: {user: a, password: .hidden}}", "this is the name of a secret"),
     ("{api_key: {name: 'X Y', secret: k}}", "does not have the form"),
     ("{api_key: {name: X, secret: k, inn: header}}", "unknown key 'inn'"),
 ]
@@ -157,3 +157,23 @@ def test_soap_agency_has_no_bridge(tmp_path: Path) -> None:
     found, findings = manifest.read(path)
     assert found is None
     assert "cannot use bridge" in findings[0].message
+
+
+@pytest.mark.parametrize("password", ['"Hunter2Hunter2!"', "Hunter2", "20261121", "hunter_2", "true"])
+@pytest.mark.parametrize(
+    "block",
+    [
+        "credentials: {{basic: {{user: a, password: {}}}}}",
+        "credentials: {{api_key: {{name: X-Key, secret: {}}}}}",
+        "credentials: {{jwt: {{algorithm: HS256, secret: {}, issuer: e, audience: a}}}}",
+    ],
+)
+def test_a_password_where_a_secrets_name_belongs_is_refused_and_not_repeated(
+    tmp_path: Path, block: str, password: str
+) -> None:
+    found, findings = loaded(tmp_path, f"{SIGNED}{block.format(password)}\n")
+    assert found is None
+    told = "\n".join(str(finding) for finding in findings)
+    assert "this is the name of a secret" in told
+    assert "esb keys secret set" in told
+    assert password.strip('"') not in told
