@@ -4,6 +4,8 @@ VENV := .venv
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
+# Half of a test run is waiting: two processes, each with servers of its own. A file stays with one of them.
+AT_ONCE := -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check fmt bench servers lock catalogue docs clean
@@ -35,13 +37,13 @@ servers: # RabbitMQ, PostgreSQL, xmlsec1 and Node.js for the tests, by apt where
 	@sh tests/support/install_servers.sh
 
 test: $(DEV_STAMP) servers ## everything: installs missing servers, starts private ones, runs all tests, stops them
-	@$(RUN)/python -m pytest
+	@$(RUN)/python -m pytest $(AT_ONCE)
 
 check: $(DEV_STAMP) ## format, lint, types, architecture, unit, contract, routes, attacks (no server needed)
 	@$(RUN)/ruff format --check --quiet . || { echo "run: make fmt"; exit 1; }
 	@$(RUN)/ruff check --quiet .
 	@$(RUN)/mypy --no-error-summary
-	@$(RUN)/python -m pytest -q tests/architecture tests/unit tests/contract tests/routes tests/attacks -m "not rabbitmq and not postgres"
+	@$(RUN)/python -m pytest -q $(AT_ONCE) tests/architecture tests/unit tests/contract tests/routes tests/attacks -m "not rabbitmq and not postgres"
 
 fmt: $(DEV_STAMP) ## format and mend what can be mended
 	@$(RUN)/ruff format --quiet .
