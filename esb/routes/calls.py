@@ -19,6 +19,7 @@ from esb.routes.document import Node
 from esb.routes.expressions import Expression, ExpressionFailed, ExpressionInvalid
 from esb.routes.findings import Findings
 from esb.routes.mapping import Build, Names, reply_builder, request_builder
+from esb.routes.nils import nils_of, with_nils
 from esb.routes.shapes import Inferred, Schema
 from esb.routes.table import CallRoute, RequestValidator, Retry
 
@@ -290,6 +291,7 @@ class _CallCompiler:
         mapped = tuple((name, expression) for name, expression, _ in mappings.reply)
         build_reply = reply_builder(mapped)
         schema = envelope.request_schema(demand, title=values["title"].en)
+        nils = nils_of([names for names, _ in mappings.request], contract.request_schema, validator)
         return CallRoute(
             id=self._id,
             version=values["version"],
@@ -318,7 +320,7 @@ class _CallCompiler:
             reply_sample=_sample(build_reply, contract.reply_sample, _own_number(mappings.reply, demand)),
             validator=validator(schema),
             pointers=_pointers(mappings.request),
-            request_builder=request_builder(mappings.request),
+            request_builder=with_nils(request_builder(mappings.request), nils),
             reply_builder=build_reply,
             digest=_digest(self._id, values, contract),
             contract_version=contract.version,

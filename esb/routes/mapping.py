@@ -17,7 +17,7 @@ Build = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
 def request_builder(fields: Sequence[tuple[Names, Expression]]) -> Build:
-    """Contract values, nested along the field paths. A field whose expression gives null is left out."""
+    """Contract values, nested along the field paths. What gives null is left out; `nils` adds what must be there."""
     steps = tuple((names[:-1], names[-1], expression.evaluate) for names, expression in fields)
 
     def build(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -97,6 +97,12 @@ def is_required(schema: Schema, path: Iterable[str]) -> bool:
     return True
 
 
+def requires(schema: Schema, name: str) -> bool:
+    """Whether every alternative that has the property requires it. A choice requires none of its own."""
+    holders = [part for part in _alternatives(schema) if name in part.get("properties", {})]
+    return bool(holders) and all(name in part.get("required", ()) for part in holders)
+
+
 def property_of(schema: Schema, name: str) -> Schema:
     """The schema of one property; `{}` where it is not declared."""
     found = [part["properties"][name] for part in _alternatives(schema) if name in part.get("properties", {})]

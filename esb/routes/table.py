@@ -93,7 +93,7 @@ class CallRoute(msgspec.Struct, frozen=True, kw_only=True):
         return self if self.rollout is None else self.rollout.choose(caller, message_id, document)
 
     def build_request(self, document: JsonObject) -> dict[str, Any]:
-        """The contract's values, nested; a field whose expression gives null is left out.
+        """The contract's values, nested; a null leaves a field out, unless the contract requires it and takes a null.
 
         Raises:
             RequestUnencodable: an expression does not take what it was given; the mapping is at fault.
