@@ -13,19 +13,21 @@ from lxml import etree
 
 from esb.contracts.wellknown import schema_for
 from esb.errors import ContractUnsupported
+from security.encodings import in_utf8
 from security.errors import XmlRefused
 from security.xml import Element, parse
 
 MAX_FILE_BYTES = 10 * 1024 * 1024
 
 _MAX_DEPTH = 200
-_DECLARATION = re.compile(rb"<\?xml\s[^>]*?\bencoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
-_BOMS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"<\x00?\x00", "utf-16-le"), (b"\x00<\x00?", "utf-16-be"))
-_BYTE_ENCODINGS = re.compile(r"iso-8859-\d{1,2}|windows-125\d|cp125\d|cp866|ibm866|koi8-r|latin-?1")
 _TARGET_NAMESPACE = re.compile(
     rb"<(?:[A-Za-z][\w.-]*:)?schema\s[^>]*?\btargetNamespace\s*=\s*[\"']([\x21-\x7e]+?)[\"']"
 )
+_C1 = re.compile(rb"\xc2[\x80-\x9f]")
+_ENCODING = re.compile(rb"\A(<\?xml\s[^>]*?)\s*\bencoding\s*=\s*[\"'][^\"']*[\"']")
 _HAS_DTD = "document has a DTD"
+_WEB_PAGE = "it looks like a web page that was saved instead"
+_HTML_DOCTYPE = re.compile(rb"(?:<\?xml[^>]*>)?\s*<!DOCTYPE\s+html\b", re.IGNORECASE)
 _OLD_XSD = re.compile(rb"http://www\.w3\.org/(?:1999|2000/10)/XMLSchema")
 
 
@@ -63,24 +65,35 @@ def line_of(element: Element) -> int:
 
 
 def _utf8(file: str, content: bytes) -> bytes:
-    """The same document in UTF-8. Python decodes, so that libxml2 is never told to choose an encoding by itself."""
-    encoding = next((name for mark, name in _BOMS if content.startswith(mark)), None)
     # Tools that print a page before the document leave blank lines; XML allows none before its declaration.
-    stripped = content if encoding else content.lstrip(b" \t\r\n")
-    declared = _DECLARATION.match(stripped)
-    if encoding is None and declared is not None and _BYTE_ENCODINGS.fullmatch(declared.group(1).decode().lower()):
-        encoding = declared.group(1).decode()
-    if encoding is None:
-        return stripped if stripped.startswith(b"<?xml") else content
+    stripped = content.lstrip(b" \t\r\n")
     try:
-        text = stripped.decode(encoding)
-    except (UnicodeDecodeError, LookupError) as error:
-        raise ContractUnsupported(f"{file} is not {encoding}, though it says so; save it as UTF-8") from error
-    return re.sub(r"(<\?xml[^>]*?)\s+encoding\s*=\s*[\"'][^\"']*[\"']", r"\1", text.lstrip("\ufeff"), count=1).encode()
+        text = in_utf8(stripped if stripped.startswith(b"<?xml") else content)
+    except XmlRefused as error:
+        raise ContractUnsupported(f"{file}: {error.reason}; save it as UTF-8") from error
+    return _utf8_all_the_same(file, stripped) if text not in {content, stripped} and _C1.search(text) else text
+
+
+def _utf8_all_the_same(file: str, content: bytes) -> bytes:
+    """The UTF-8 that a file holds whose declared encoding makes control characters of it.
+
+    XML allows C1 characters and YAML does not, so that they would be refused far away from here.
+    """
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ContractUnsupported(
+            f"{file}:{line}: the encoding that the file declares looks wrong, as it makes control characters of the "
+            "text; save it as UTF-8"
+        ) from error
+    return _ENCODING.sub(rb"\1", content, count=1)
 
 
 def _reason(file: str, text: bytes, error: XmlRefused) -> str:
     cause = error.__cause__
+    if _HTML_DOCTYPE.match(text.lstrip()):
+        return f"{file}: {_WEB_PAGE}; ask the agency for the file itself"
     if isinstance(cause, etree.XMLSyntaxError):
         return f"{file}:{cause.lineno or 1}: not well-formed XML: {cause.msg}{_hint_of(text)}"
     if error.reason == _HAS_DTD:
@@ -92,4 +105,4 @@ def _reason(file: str, text: bytes, error: XmlRefused) -> str:
 def _hint_of(text: bytes) -> str:
     if not text.strip():
         return "; the file is empty"
-    return "; it looks like a web page that was saved instead" if b"<html" in text[:2000].lower() else ""
+    return f"; {_WEB_PAGE}" if b"<html" in text[:2000].lower() else ""

@@ -515,10 +515,38 @@ def test_files_of_old_encodings_are_read(encoding: str) -> None:
     assert accepts(joined({"a.xsd": text.encode(encoding)}), f'<{word} xmlns="urn:t">1</{word}>')
 
 
+def test_utf8_that_declares_another_encoding_is_read_as_what_it_is() -> None:
+    text = '<?xml version="1.0" encoding="ISO-8859-1"?>' + HEAD.format(
+        TARGET, '<xs:element name="Şəxs" type="xs:int"/>'
+    )
+    assert accepts(joined({"a.xsd": text.encode()}), '<Şəxs xmlns="urn:t">1</Şəxs>')
+
+
+def test_an_encoding_that_makes_control_characters_looks_wrong() -> None:
+    content = b'<?xml version="1.0" encoding="iso-8859-1"?>\n<a>caf\xe9 \x93</a>'
+    with pytest.raises(ContractUnsupported, match=r"a\.xsd:2: the encoding that the file declares looks wrong"):
+        joined({"a.xsd": content})
+
+
 def test_an_encoding_that_the_bytes_are_not_is_told() -> None:
     content = b'<?xml version="1.0" encoding="windows-1252"?><a>\x81</a>'
-    with pytest.raises(ContractUnsupported, match=r"a\.xsd is not windows-1252, though it says so"):
+    with pytest.raises(
+        ContractUnsupported, match=r"a\.xsd: document is not windows-1252, though it says so; save it as UTF-8"
+    ):
         joined({"a.xsd": content})
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<!DOCTYPE html><html><body>404</body></html>",
+        b"\n<!doctype HTML>\n<title>Sign in</title><br>",
+        b'<?xml version="1.0"?>\n<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN" "x.dtd">\n<html/>',
+    ],
+)
+def test_a_saved_web_page_is_told_to_be_one_and_not_to_have_a_dtd(page: bytes) -> None:
+    with pytest.raises(ContractUnsupported, match=r"a\.xsd: it looks like a web page that was saved instead; ask"):
+        joined({"a.xsd": page})
 
 
 @pytest.mark.parametrize("encoding", ["utf-7", "ebcdic-cp-us", "cp037"])
