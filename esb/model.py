@@ -142,6 +142,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     suggestion: str | None = None
 
     def __str__(self) -> str:
-        """`file:line: error: message (did you mean 'x'?)`."""
+        """`file:line: error: message (did you mean 'x'?)`; without the line where it is about the whole file."""
         hint = f" (did you mean {self.suggestion!r}?)" if self.suggestion else ""
-        return f"{self.file}:{self.line}: {self.severity}: {self.message}{hint}"
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.severity}: {self.message}{hint}"

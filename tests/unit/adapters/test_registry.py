@@ -131,7 +131,7 @@ def test_errors_of_all_manifests_are_told_at_once(installation: Path) -> None:
 
 def test_contract_that_is_not_there_is_told_with_the_manifest(installation: Path) -> None:
     edit(installation, "din-reg", "PopulationRegister.wsdl", "PopulationRegistry.wsdl")
-    with pytest.raises(RoutesInvalid, match=r"din-reg/adapter.yaml:\d+: error: contract cannot be used"):
+    with pytest.raises(RoutesInvalid, match=r"din-reg/adapter.yaml: error: contract cannot be used"):
         load(installation)
 
 
@@ -165,7 +165,7 @@ def test_setting_for_an_agency_that_does_not_exist_is_refused_with_the_likely_on
     with pytest.raises(RoutesInvalid) as caught:
         load(installation, endpoints={"dinreg": "http://127.0.0.1:9"})
     errors = [str(finding) for finding in caught.value.findings if "error" in str(finding)]
-    assert errors == ["ESB_ENDPOINTS:0: error: there is no adapter 'dinreg' (did you mean 'din-reg'?)"]
+    assert errors == ["ESB_ENDPOINTS: error: there is no adapter 'dinreg' (did you mean 'din-reg'?)"]
 
 
 def test_endpoint_in_clear_text_over_a_network_is_told(installation: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from esb.model import Text
+from esb.model import Finding, Text
 from esb.routes import document, reference
 from esb.routes.deployment import FILE_FIELDS
 from esb.routes.fields import Field, Fields, Kind, defaults, read
@@ -199,3 +199,8 @@ def test_the_deployment_table_is_documented_in_both_languages_and_its_schema_is_
     walk(FILE_FIELDS)
     jsonschema_rs.meta.validate(json.loads(json.dumps(reference.schema(FILE_FIELDS))))
     assert "`routes.*.retry.attempts`" in reference.markdown(FILE_FIELDS)
+
+
+def test_finding_about_a_whole_file_names_no_line() -> None:
+    assert str(Finding(file="a.yaml", line=0, message="is empty")) == "a.yaml: error: is empty"
+    assert str(Finding(file="a.yaml", line=3, message="is empty")) == "a.yaml:3: error: is empty"
