@@ -10,6 +10,7 @@ import typer
 
 from adapters.commands.noun import app
 from adapters.manifest_fields import LIFECYCLES
+from esb.commands.reasons import Reason
 from esb.commands.shell import PROBLEMS, JsonFlag, counted, err, fail, out, print_json, run, shell_of
 from esb.settings import Settings
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 Agency = Annotated[str, typer.Argument(help="Code of the agency, as din-reg.")]
 Version = Annotated[str, typer.Argument(help="Contract version, as v2.")]
 AnyVersion = Annotated[str | None, typer.Argument(help="Contract version; not needed where there is one.")]
-Reason = Annotated[str, typer.Option(help="Why; it is recorded.")]
 Key = Annotated[Path | None, typer.Option(help="The agency's private key, with its .crt.pem beside it.")]
 Contract = Annotated[Path | None, typer.Option(help="Folder of the contract's files; without it `contract/` inside.")]
 Stage = Annotated[str | None, typer.Option("--to", help="The stage; the next one without it. Back is allowed.")]
@@ -54,14 +54,14 @@ def submit(
     context: typer.Context,
     source: Annotated[Path, typer.Argument(help="An adapter's folder, or what `pack` wrote.")],
     *,
+    reason: Reason,
     key: Key = None,
     contract: Contract = None,
-    reason: Annotated[str | None, typer.Option(help="Why; it is recorded.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Register a version of an adapter, signed by its agency.
 
-    Example: esb adapters submit my-adapter --key agency.key.pem
+    Example: esb adapters submit my-adapter --key agency.key.pem --reason "letter 14/2"
     """
     settings = shell_of(context).settings
     if source.is_dir():

@@ -63,7 +63,7 @@ class _Act(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     agency: str
     step: Step
-    reason: str | None
+    reason: str
     version: str | None = None
     bundle: Bundle | None = None
     must_compile: bool = True
@@ -80,7 +80,7 @@ class Desk:
 
     # --- acts --------------------------------------------------------------------------------------------
 
-    async def submit(self, content: bytes, *, reason: str | None = None) -> Done:
+    async def submit(self, content: bytes, *, reason: str) -> Done:
         """Register what `signing.pack` packed.
 
         Raises:
@@ -251,7 +251,7 @@ class Desk:
             )
 
     def _require_certificate(self, agency: str, keys: AgencyKeys) -> None:
-        held = [key.certificate for key in keys.verifying_of(agency) if key.certificate is not None]
+        held = [key.certificate for key in keys.registered_keys_of(agency) if key.certificate is not None]
         for certificate in held:
             try:
                 certificates.check_dates(certificate, self._clock())

@@ -14,6 +14,7 @@ import msgspec
 import typer
 
 from esb import operations
+from esb.commands.reasons import AskedReason
 from esb.commands.shell import JsonFlag, group, masked, print_json, print_rows, run, shell_of, tell
 from esb.errors import EsbError
 from esb.model import Status
@@ -23,7 +24,6 @@ app = group("messages", "Exchanges: list, show, trace; replay or drop what is pa
 
 MessageArgument = Annotated[str, typer.Argument(help="The message id.")]
 CallerOption = Annotated[str | None, typer.Option("--caller", help="Whose message, where several used the id.")]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it is journaled.", prompt=True)]
 
 
 @app.command("list")
@@ -94,7 +94,7 @@ def replay(
     context: typer.Context,
     message_id: MessageArgument,
     *,
-    reason: ReasonOption,
+    reason: AskedReason,
     caller: CallerOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -116,7 +116,7 @@ def drop(
     context: typer.Context,
     message_id: MessageArgument,
     *,
-    reason: ReasonOption,
+    reason: AskedReason,
     caller: CallerOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -139,7 +139,7 @@ def evidence(
     message_id: MessageArgument,
     *,
     out_folder: Annotated[Path, typer.Option("--out", help="Folder for the documents; made where it is not there.")],
-    reason: ReasonOption,
+    reason: AskedReason,
     caller: CallerOption = None,
     as_json: JsonFlag = False,
 ) -> None:

@@ -142,6 +142,11 @@ async def test_a_parked_exchange_that_is_dropped_ends_with_a_signed_refusal(
     bad(operated.esb("messages", "drop", message_id, "--reason", "again"), 1, "COMPLETED")
 
 
+@pytest.mark.parametrize("act", ["replay", "drop"])
+def test_nobody_acts_on_a_message_without_saying_why(operated: LiveBus, act: str) -> None:
+    bad(operated.esb("messages", act, "5f1c0de5-0000-4000-8000-000000000009", "--reason", " "), 2, "say why")
+
+
 def test_a_message_that_is_not_there_is_told(operated: LiveBus) -> None:
     bad(operated.esb("messages", "show", "0b2f6a1e-3c54-4d7b-9a10-5f8e2c7d6b43"), 1, "no message")
 

@@ -37,7 +37,7 @@ def team(pair: LiveBus, tmp_path: Path) -> Team:
 
 
 async def submitted(bus: LiveBus, team: Team, version: str = "v2") -> Done:
-    return await desk_of(bus.settings).submit(team.packed(team.adapter(version)))
+    return await desk_of(bus.settings).submit(team.packed(team.adapter(version)), reason="first")
 
 
 def versions_asked(bus: LiveBus, times: int = 40, *, caller: str = "portal") -> Counter[str]:
@@ -49,7 +49,9 @@ def versions_asked(bus: LiveBus, times: int = 40, *, caller: str = "portal") -> 
 
 def test_a_version_goes_live_under_traffic_and_no_question_is_lost_or_fails(pair: LiveBus, team: Team) -> None:
     with traffic(pair) as seen:
-        submit = pair.esb("adapters", "submit", str(team.adapter("v2")), "--key", str(team.key_file))
+        submit = pair.esb(
+            "adapters", "submit", str(team.adapter("v2")), "--key", str(team.key_file), "--reason", "first"
+        )
         assert submit.returncode == 0, submit.stderr
         assert "din-reg v2: registered; in use by 2 workers" in submit.stdout
         done = asyncio.run(lead(desk_of(pair.settings), AGENCY, "v2", Lifecycle.LIVE))
@@ -145,7 +147,7 @@ def test_a_version_that_the_routes_do_not_fit_is_not_promoted_to_where_it_would_
     (folder / "routes.yaml").write_text(PROPOSED, "utf-8")
     (folder / "simulator.yaml").unlink()
     desk = desk_of(pair.settings)
-    asyncio.run(desk.submit(team.packed(folder)))
+    asyncio.run(desk.submit(team.packed(folder), reason="first"))
     asyncio.run(lead(desk, AGENCY, "v2", Lifecycle.CHECKED))
     with traffic(pair, senders=2) as seen:
         done = pair.esb("adapters", "promote", AGENCY, "v2", "--reason", "let us see")
@@ -199,8 +201,8 @@ def test_only_a_permitted_operator_acts(pair: LiveBus, team: Team) -> None:
     edit(routes, ("\ngrants:", "\noperators:\n  aysel: {may: [submit, check]}\n  rashad: {may: [promote]}\n\ngrants:"))
     content = team.packed(team.adapter("v2"))
     with pytest.raises(RegistrationRefused, match="rashad may not submit"):
-        asyncio.run(desk_of(pair.settings, "rashad").submit(content))
-    asyncio.run(desk_of(pair.settings, "aysel").submit(content))
+        asyncio.run(desk_of(pair.settings, "rashad").submit(content, reason="first"))
+    asyncio.run(desk_of(pair.settings, "aysel").submit(content, reason="first"))
     asyncio.run(desk_of(pair.settings, "aysel").promote(AGENCY, "v2", to=None, pilot=None, reason="seen"))
     with pytest.raises(RegistrationRefused, match="aysel may not promote"):
         asyncio.run(desk_of(pair.settings, "aysel").promote(AGENCY, "v2", to=None, pilot=None, reason="x"))

@@ -50,7 +50,7 @@ def test_the_other_node_follows_under_traffic_without_being_told(nodes: list[Liv
     here, there = nodes
     desk = desk_of(here.settings)
     with traffic(there) as seen:
-        asyncio.run(desk.submit(team.packed(team.adapter("v2"))))
+        asyncio.run(desk.submit(team.packed(team.adapter("v2")), reason="first"))
         asyncio.run(lead(desk, AGENCY, "v2", Lifecycle.LIVE))
         assert version_asked(here) == "v2"
         eventually(lambda: version_asked(there) == "v2")
@@ -63,7 +63,7 @@ def test_the_other_node_follows_under_traffic_without_being_told(nodes: list[Liv
 
 def test_of_two_operators_at_the_same_time_one_is_told_to_look_again(nodes: list[LiveBus], team: Team) -> None:
     here, there = (desk_of(bus.settings) for bus in nodes)
-    asyncio.run(here.submit(team.packed(team.adapter("v2"))))
+    asyncio.run(here.submit(team.packed(team.adapter("v2")), reason="first"))
 
     async def both() -> list[Done | BaseException]:
         outcomes = await asyncio.gather(

@@ -69,7 +69,11 @@ def test_who_acts_is_the_account_and_not_what_the_environment_says(settings: Set
     before = {name: os.environ.get(name) for name in ("USER", "LOGNAME")}
     os.environ.update({"USER": "boss", "LOGNAME": "boss"})
     try:
-        bad(adapters(settings, "submit", str(team.adapter("v2")), "--key", str(team.key_file)), 1, "may not submit")
+        bad(
+            adapters(settings, "submit", str(team.adapter("v2")), "--key", str(team.key_file), "--reason", "x"),
+            1,
+            "may not submit",
+        )
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
@@ -79,7 +83,7 @@ def test_who_acts_is_the_account_and_not_what_the_environment_says(settings: Set
 def test_what_nobody_registered_signed_is_refused(settings: Settings, team: Team, tmp_path: Path) -> None:
     stranger = team_of(AGENCY, tmp_path / "elsewhere", tmp_path / "stranger")
     bad(
-        adapters(settings, "submit", str(team.adapter("v2")), "--key", str(stranger.key_file)),
+        adapters(settings, "submit", str(team.adapter("v2")), "--key", str(stranger.key_file), "--reason", "x"),
         1,
         "the signer's certificate is not one of din-reg's",
     )
@@ -104,7 +108,7 @@ def test_a_broken_adapter_is_told_with_its_file_and_nothing_is_registered(
     settings: Settings, team: Team, file: str, change: tuple[str, str], told: str
 ) -> None:
     folder = team.adapter("v2", change, file=file)
-    done = adapters(settings, "submit", str(folder), "--key", str(team.key_file))
+    done = adapters(settings, "submit", str(folder), "--key", str(team.key_file), "--reason", "x")
     bad(done, 1, told)
     assert tempfile.gettempdir() not in done.stderr
     assert versions(settings) == {"v1": "live"}
@@ -112,7 +116,7 @@ def test_a_broken_adapter_is_told_with_its_file_and_nothing_is_registered(
 
 def test_golden_cases_that_fail_are_told_and_the_version_stays_where_it_is(settings: Settings, team: Team) -> None:
     folder = team.adapter("v2", ('surname: "O’Brien & Ko <test>"', "surname: Smith"), file="cases.yaml")
-    assert adapters(settings, "submit", str(folder), "--key", str(team.key_file)).returncode == 0
+    assert adapters(settings, "submit", str(folder), "--key", str(team.key_file), "--reason", "x").returncode == 0
     bad(
         adapters(settings, "promote", AGENCY, "v2", "--reason", "x"),
         1,
@@ -124,7 +128,7 @@ def test_golden_cases_that_fail_are_told_and_the_version_stays_where_it_is(setti
 
 def test_a_stage_demands_what_it_needs(settings: Settings, team: Team) -> None:
     folder = team.adapter("v2", ("endpoint:\n  simulated: http://127.0.0.1:18101\n", ""))
-    assert adapters(settings, "submit", str(folder), "--key", str(team.key_file)).returncode == 0
+    assert adapters(settings, "submit", str(folder), "--key", str(team.key_file), "--reason", "x").returncode == 0
     assert adapters(settings, "promote", AGENCY, "v2", "--reason", "cases seen").returncode == 0
     bad(adapters(settings, "promote", AGENCY, "v2", "--reason", "x"), 1, "no endpoint for the environment test")
     assert (
@@ -142,9 +146,9 @@ def test_a_stage_demands_what_it_needs(settings: Settings, team: Team) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (("submit", "nowhere"), 2, "there is no nowhere"),
-        (("submit", "adapters/agencies/din-reg"), 2, "give --key"),
-        (("submit", "README.md"), 1, "not a signed bundle"),
+        (("submit", "nowhere", "--reason", "x"), 2, "there is no nowhere"),
+        (("submit", "adapters/agencies/din-reg", "--reason", "x"), 2, "give --key"),
+        (("submit", "README.md", "--reason", "x"), 1, "not a signed bundle"),
         (("pack", "docs", "--key", "KEY", "--out", "OUT"), 1, "there is no adapter.yaml"),
         (("pack", "adapters/agencies/din-reg", "--key", "KEY", "--out", "OUT"), 1, "there is no contract"),
         (("pack", "adapters/agencies/din-reg", "--key", "nowhere.key.pem", "--out", "OUT"), 1, "cannot read"),
@@ -161,6 +165,15 @@ def test_a_stage_demands_what_it_needs(settings: Settings, team: Team) -> None:
         (("rollout", AGENCY, "v2=10", "--reason", "x"), 1, "no version v2 to roll out; there are: v1"),
         (("rollout", AGENCY, "v1=callers:nobody", "--reason", "x"), 1, "no caller nobody"),
         (("suspend", AGENCY), 2, "--reason"),
+        (("suspend", AGENCY, "--reason", ""), 2, "say why"),
+        (("resume", AGENCY, "--reason", " \t"), 2, "say why"),
+        (("retire", AGENCY, "v1", "--reason", "\u00a0"), 2, "say why"),
+        (("promote", AGENCY, "v1", "--reason", " "), 2, "say why"),
+        (("set", AGENCY, "limits.concurrency=1", "--reason", ""), 2, "say why"),
+        (("unset", AGENCY, "limits.concurrency", "--reason", ""), 2, "say why"),
+        (("rollout", AGENCY, "--reason", ""), 2, "say why"),
+        (("submit", "README.md"), 2, "--reason"),
+        (("submit", "README.md", "--reason", " "), 2, "say why"),
         (("show", "nobody"), 1, "no adapter 'nobody'; there are: din-reg, mkr, tn-tm"),
     ],
 )
