@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote
 
+import msgspec
 from lxml import etree
 
 from adapters import multipart
@@ -22,6 +23,7 @@ from adapters.multipart import ROOT_ID, Package, Part
 from adapters.wsdl import Attachment
 from esb.errors import ContractViolation
 from security import xml
+from security.encodings import in_utf8
 from security.wsse import SoapVersion
 
 KEY: Final = "$attachments"
@@ -266,7 +268,7 @@ class Packing:
 
 
 def opened(content_type: str, body: bytes) -> tuple[bytes, dict[str, Part]]:
-    """The envelope of an answer and the parts beside it; of an XOP package all is in the envelope.
+    """The envelope of an answer, in UTF-8, and the parts beside it; of an XOP package all is in the envelope.
 
     Raises:
         ContractViolation, XmlRefused.
@@ -274,6 +276,7 @@ def opened(content_type: str, body: bytes) -> tuple[bytes, dict[str, Part]]:
     if not multipart.is_multipart(content_type):
         return body, {}
     package = multipart.read(content_type, body)
-    if multipart.media_type(package.root.media_type).name == XOP_TYPE:
-        return unpacked(package), {}
-    return package.root.content, dict(package.parts)
+    root = msgspec.structs.replace(package.root, content=in_utf8(package.root.content, package.root.media_type))
+    if multipart.media_type(root.media_type).name == XOP_TYPE:
+        return unpacked(msgspec.structs.replace(package, root=root)), {}
+    return root.content, dict(package.parts)

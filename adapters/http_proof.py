@@ -12,7 +12,9 @@ import msgspec
 
 from adapters.agency_keys import AgencyKeys
 from adapters.manifest import Authentication, Manifest
+from esb.contracts.documents import ANY_XML
 from esb.ports import Claim, OutgoingCall, ProvenAnswer, RawAnswer
+from security.encodings import in_utf8
 from security.enveloped import EnvelopedSigner, EnvelopedVerifier
 from security.errors import KeyUnavailable, SecurityError, SignatureMissing, XmlRefused
 from security.httpsig import HttpSigner, HttpVerifier
@@ -32,7 +34,7 @@ class HttpProof(Protocol):
         ...
 
     def verify(self, answer: RawAnswer, call: OutgoingCall, *, now: datetime) -> ProvenAnswer:
-        """What the agency's signature covers. Raises SecurityError."""
+        """What the agency's signature covers; XML in UTF-8. Raises SecurityError; XmlRefused for its encoding."""
         ...
 
 
@@ -49,7 +51,7 @@ class Unsigned:
         """See `HttpProof`."""
         return ProvenAnswer(
             http_status=answer.http_status,
-            content=answer.body,
+            content=_readable(answer.body, answer),
             signed_at=None,
             content_type=answer.headers.get("content-type"),
         )
@@ -95,7 +97,8 @@ class HttpSignatures:
         claim = Claim(key=f"httpsig:{self._agency}:{verified.replay_key.hex()}", expires_at=now + self._claim_life)
         return ProvenAnswer(
             http_status=answer.http_status,
-            content=verified.body,
+            # After the proof: this signature is over bytes.
+            content=_readable(verified.body, answer),
             signed_at=verified.signed_at,
             claims=(claim,),
             content_type=answer.headers.get("content-type"),
@@ -126,8 +129,9 @@ class XmlSignatures:
 
     def verify(self, answer: RawAnswer, call: OutgoingCall, *, now: datetime) -> ProvenAnswer:  # noqa: ARG002 - see HttpProof
         """See `HttpProof`."""
+        document = _readable(answer.body, answer)
         try:
-            verified = self._verifier.verify(answer.body, now=now)
+            verified = self._verifier.verify(document, now=now)
         except XmlRefused as error:
             # What is no XML has no signature either, and the caller tells a page of a proxy from a forged answer.
             raise SignatureMissing(error.reason) from error
@@ -137,6 +141,13 @@ class XmlSignatures:
             signed_at=None,
             content_type=answer.headers.get("content-type"),
         )
+
+
+def _readable(content: bytes, answer: RawAnswer) -> bytes:
+    """XML in UTF-8, whatever it came in; JSON and all else as they are."""
+    content_type = answer.headers.get("content-type", "")
+    is_xml = ANY_XML.fullmatch(content_type.partition(";")[0].strip()) is not None
+    return in_utf8(content, content_type) if is_xml else content
 
 
 def proof_of(manifest: Manifest, keys: AgencyKeys) -> HttpProof:

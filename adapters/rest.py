@@ -30,7 +30,7 @@ from esb.errors import (
 )
 from esb.model import AgencyCode, JsonObject
 from esb.ports import NO_ORIGIN, AgencyAnswer, Origin, OutgoingCall, ProvenAnswer, RawAnswer
-from security.errors import SecurityError, SignatureMissing
+from security.errors import SecurityError, SignatureMissing, XmlRefused
 
 _FIRST_ERROR: Final = 400
 _SERVER_ERROR: Final = 500
@@ -99,6 +99,8 @@ class RestOperation:
         """
         try:
             return self._proof.verify(answer, call, now=now)
+        except XmlRefused as error:
+            self._unreadable(answer.http_status, error)
         except SecurityError as error:
             self._refuse(answer, error)
 
@@ -202,6 +204,13 @@ class RestOperation:
             if not _is_document(answer.headers.get("content-type", "")):
                 self._invalid(f"HTTP {status} without JSON or XML", error)
         raise ReplyUnproven(error.reason, agency=self._agency, operation=self.name) from error
+
+    def _unreadable(self, status: int, error: XmlRefused) -> NoReturn:
+        if status >= _SERVER_ERROR:
+            raise AgencyFault(
+                f"HTTP {status}, unreadable", agency=self._agency, operation=self.name, agency_code=f"HTTP {status}"
+            ) from error
+        self._invalid(f"HTTP {status}: {error.reason}", error)
 
     def _invalid(self, reason: str, error: Exception | None, *, path: str | None = None) -> NoReturn:
         raise ReplyInvalid(reason, agency=self._agency, operation=self.name, path=path) from error

@@ -7,6 +7,7 @@ not cover, unless the manifest says that the agency does not sign.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NoReturn, Protocol
@@ -31,6 +32,7 @@ from esb.errors import AgencyFault, ContractViolation, ReplyInvalid, ReplyUnprov
 from esb.model import AgencyCode, JsonObject
 from esb.ports import NO_ORIGIN, AgencyAnswer, Claim, Evidence, Origin, OutgoingCall, ProvenAnswer, RawAnswer
 from security import xml
+from security.encodings import in_utf8
 from security.errors import KeyUnavailable, SecurityError, XmlRefused
 from security.wsse import SoapVersion, VerifiedBody, WsseSigner, WsseVerifier
 
@@ -171,9 +173,10 @@ class SoapOperation:
         status = answer.http_status
         if not answer.body and self._is_said_by_nothing(status):
             return ProvenAnswer(http_status=status, content=b"", signed_at=None)
-        envelope, parts = self._unpacked(answer)
+        content_type = answer.headers.get("content-type", "")
+        envelope, parts = self._unpacked(content_type, answer.body)
         try:
-            came = self._opened(envelope, call, now)
+            came = self._opened(envelope if parts is not _NO_PARTS else in_utf8(envelope, content_type), call, now)
         except XmlRefused as error:
             if self._believes and status in self._manifest.not_found_statuses:
                 return ProvenAnswer(http_status=status, content=b"", signed_at=None)
@@ -302,16 +305,15 @@ class SoapOperation:
         life = self._claim_life if verified.signed_at is not None else _UNDATED_CLAIM
         return Claim(key=f"wsse:{self._agency}:{verified.replay_key.hex()}", expires_at=now + life)
 
-    def _unpacked(self, answer: RawAnswer) -> tuple[bytes, dict[str, Part]]:
-        content_type = answer.headers.get("content-type", "")
+    def _unpacked(self, content_type: str, body: bytes) -> tuple[bytes, Mapping[str, Part]]:
         if not is_multipart(content_type):
-            return answer.body, {}
+            return body, _NO_PARTS
         try:
-            return attachments.opened(content_type, answer.body)
+            return attachments.opened(content_type, body)
         except (ContractViolation, XmlRefused) as error:
             self._invalid(error.reason, error)
 
-    def _attached(self, content: bytes, parts: dict[str, Part]) -> tuple[bytes, dict[str, str]]:
+    def _attached(self, content: bytes, parts: Mapping[str, Part]) -> tuple[bytes, dict[str, str]]:
         packing = self._envelope.packing
         if not parts and (packing is None or not packing.beside):
             return content, {}
@@ -380,3 +382,5 @@ class SoapOperation:
 
 _BESIDE: Final = frozenset({headers_of.KEY, attachments.KEY})
 _NO_BLOCKS: Final = Written()
+_NO_PARTS: Final[Mapping[str, Part]] = {}
+"""Of an answer that is an envelope and no package."""
