@@ -6,10 +6,13 @@ Called at load for documents and scaffolds. Every optional part is there once; t
 from __future__ import annotations
 
 import base64
+import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
+
+from lxml import etree
 
 from esb.contracts.layout import (
     Columns,
@@ -35,7 +38,11 @@ from esb.contracts.shapes import (
     Whitespace,
     supported,
 )
+from esb.contracts.wellknown import XSD_NAMESPACE
 from esb.errors import ContractUnsupported
+
+_XSD = f"{{{XSD_NAMESPACE}}}"
+_NUMBERS = frozenset({Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT})
 
 _MOMENTS = {
     "date": "2026-01-31",
@@ -66,7 +73,7 @@ def sample_of(element: ElementShape) -> Any:
 def _element(element: ElementShape, above: tuple[int, ...]) -> Any:
     supported(element.type)
     if isinstance(element.type, SimpleShape):
-        return _simple(element.type) if element.default is None else _read(element.type, element.default)
+        return _value(element.name, element.type, element.default)
     if element.type.anything and not _opaque(element):
         return "text"
     if element.type.anything:
@@ -92,10 +99,7 @@ def _complex(shape: ComplexShape, above: tuple[int, ...]) -> Any:
     if shape.text is not None and shape.bare:
         return _simple(shape.text)
     sample: dict[str, Any] = {
-        attribute.key: _simple(attribute.type)
-        if attribute.default is None
-        else _read(attribute.type, attribute.default)
-        for attribute in shape.attributes
+        attribute.key: _value(attribute.key, attribute.type, attribute.default) for attribute in shape.attributes
     }
     if shape.text is not None:
         return {"value": _simple(shape.text), **sample}
@@ -169,6 +173,14 @@ def _opaque(element: ElementShape) -> bool:
     return isinstance(shape, ComplexShape) and shape.anything and not shape.qname.endswith("}anyType")
 
 
+def _value(name: str, shape: SimpleShape, default: str | None) -> Any:
+    """Raises ContractUnsupported, which names the field."""
+    try:
+        return _simple(shape) if default is None else _read(shape, default)
+    except ContractUnsupported as error:
+        raise ContractUnsupported(f"{name}: {error.reason}") from error
+
+
 def _simple(shape: SimpleShape) -> Any:
     supported(shape)
     if shape.members:
@@ -190,11 +202,63 @@ def _read(shape: SimpleShape, text: str) -> Any:
 
 def _matching(shape: SimpleShape) -> str:
     nearest, *inherited = shape.bounds.patterns
+    if shape.kind is Kind.MOMENT or shape.kind in _NUMBERS:
+        fits = _checker(shape)
+        found = next(filter(fits, itertools.chain(_plain(shape), *map(examples, nearest))), None)
+        if found is not None:
+            return found
+        raise ContractUnsupported(f"no {shape.builtin} was found that fits the pattern {nearest[0]!r}")
     for pattern in nearest:
         for text in examples(pattern):
             if _length_fits(shape, text) and all(_matches(step, text) for step in inherited):
                 return text
     raise ContractUnsupported(f"no example found for the pattern {nearest[0]!r}")
+
+
+def _plain(shape: SimpleShape) -> Iterator[str]:
+    """What everybody would write, where a pattern says less than the type it restricts: a lone `P` is no duration."""
+    if shape.kind is Kind.MOMENT:
+        usual = _MOMENTS[shape.builtin]
+        yield from (usual, usual.partition("+")[0], f"{usual.partition('+')[0]}Z", _moment(shape))
+    elif shape.kind in _NUMBERS:
+        yield str(_BY_KIND[shape.kind](shape))
+
+
+def _checker(shape: SimpleShape) -> Callable[[str], bool]:
+    """Whether a text is of the built-in type, within the bounds, and matches the patterns: libxml2 says it."""
+    root = etree.Element(f"{_XSD}schema", nsmap={"xs": XSD_NAMESPACE})
+    declared = etree.SubElement(root, f"{_XSD}element", name="v")
+    bounds = shape.bounds
+    # Patterns of one step are alternatives, those of several all hold.
+    for step in bounds.patterns:
+        restriction = etree.Element(f"{_XSD}restriction")
+        for pattern in step:
+            etree.SubElement(restriction, f"{_XSD}pattern", value=pattern)
+        holder = etree.Element(f"{_XSD}simpleType")
+        holder.append(restriction)
+        # The type that is restricted stands before the facets.
+        declared.insert(0, holder)
+        declared = restriction
+    declared.set("base", f"xs:{shape.builtin}")
+    limits = {
+        "minInclusive": bounds.minimum,
+        "maxInclusive": bounds.maximum,
+        "minExclusive": bounds.above,
+        "maxExclusive": bounds.below,
+        "totalDigits": bounds.total_digits,
+        "fractionDigits": bounds.fraction_digits,
+    }
+    for facet, limit in limits.items():
+        if limit is not None:
+            etree.SubElement(declared, f"{_XSD}{facet}", value=str(limit))
+    schema = etree.XMLSchema(root)
+
+    def fits(text: str) -> bool:
+        value = etree.Element("v")
+        value.text = text
+        return schema.validate(value)
+
+    return fits
 
 
 def _length_fits(shape: SimpleShape, text: str) -> bool:

@@ -189,3 +189,41 @@ def sample_of(facets: str, base: str) -> Any:
 )
 def test_a_sample_keeps_to_its_facets(base: str, facets: str, sample: Any) -> None:
     assert sample_of(facets, base) == sample
+
+
+MICROSOFT_DURATION = (
+    r'<xs:pattern value="\-?P(\d*D)?(T(\d*H)?(\d*M)?(\d*(\.\d*)?S)?)?"/>'
+    '<xs:minInclusive value="-P10675199DT2H48M5.4775808S"/><xs:maxInclusive value="P10675199DT2H48M5.4775807S"/>'
+)
+
+
+def _restricted(base: str, facets: str) -> Contract:
+    schema = (
+        '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"><xs:element name="A"><xs:complexType><xs:sequence>'
+        f'<xs:element name="value"><xs:simpleType><xs:restriction base="xs:{base}">{facets}</xs:restriction>'
+        "</xs:simpleType></xs:element></xs:sequence></xs:complexType></xs:element></xs:schema>"
+    )
+    return Contract.from_xsd({"a.xsd": schema.encode()}, ["a.xsd"])
+
+
+@pytest.mark.parametrize(
+    ("base", "facets", "sample"),
+    [
+        ("duration", MICROSOFT_DURATION, "P1D"),
+        ("duration", r'<xs:pattern value="PT(\d+H)?(\d+M)?"/>', "PT11H11M"),
+        ("date", r'<xs:pattern value="\d{4}-\d{2}-\d{2}"/>', "2026-01-31"),
+        ("dateTime", r'<xs:pattern value=".*Z"/>', "2026-01-31T12:00:00Z"),
+        ("int", r'<xs:pattern value="\d*"/>', 1),
+        ("decimal", r'<xs:pattern value="\d*\.\d{2}"/>', ".11"),
+    ],
+)
+def test_a_sample_of_a_restricted_moment_or_number_is_one(base: str, facets: str, sample: Any) -> None:
+    contract = _restricted(base, facets)
+    assert contract.sample("A") == {"value": sample}
+    contract.validate(contract.encoder("A").encode(contract.sample("A")))
+
+
+def test_a_field_without_a_sample_is_named_with_the_reason() -> None:
+    contract = _restricted("date", '<xs:pattern value="[A-Z]{3}"/>')
+    with pytest.raises(ContractUnsupported, match="value: no date was found that fits the pattern"):
+        contract.sample("A")
