@@ -36,7 +36,9 @@ def scaffold(
     port: Annotated[str | None, typer.Option(help="WSDL port, where there are several.")] = None,
     version: Annotated[str, typer.Option(help="Version of the contract.")] = "v1",
     authentication: Annotated[str | None, typer.Option(help=f"One of {', '.join(_PROOFS)}.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace what a scaffold wrote there; edits are kept as .bak.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Write an adapter from a contract: manifest, routes with mapping, samples, golden cases. Guesses are marked.
@@ -107,7 +109,7 @@ def _print(made: Scaffolded, agency: str, out_folder: Path | None) -> None:
 
 
 def _steps(made: Scaffolded, name: str, *, inside: bool) -> list[str]:
-    submitted = f"esb adapters submit {made.folder} --key AGENCY.key.pem"
+    submitted = f"esb adapters submit {made.folder} --key AGENCY.key.pem --reason TEXT"
     last = submitted if inside else f"take the routes of {made.folder / 'routes.yaml'} into routes.yaml and grant them"
     return [
         f"1. read the lines marked `check:` in {made.folder / 'adapter.yaml'} and {made.folder / 'routes.yaml'}",

@@ -29,6 +29,7 @@ MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 MAX_NAME_BYTES: Final = 200
 
 _PART = re.compile(r"[^/\\\x00-\x1f\x7f\ud800-\udfff]+")
+_BACKUP = re.compile(r".+\.bak\d*")
 _PRIVATE_KEY = b"PRIVATE KEY-----"
 
 
@@ -53,7 +54,7 @@ class Bundle:
 
 
 def from_folder(folder: Path, *, contract: Path | None = None) -> Bundle:
-    """The bundle of an adapter's folder; hidden files stay behind. `contract`: its files, where they lie elsewhere.
+    """The bundle of a folder, without hidden files and backups. `contract`: its files, where they lie apart.
 
     Raises:
         RegistrationRefused: something in the folder cannot or must not be sent; the message names it.
@@ -105,7 +106,7 @@ def read(content: bytes) -> Bundle:
 def _files(folder: Path, prefix: str) -> Iterator[tuple[str, bytes]]:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if any(part.startswith(".") for part in name.split("/")):
+        if any(part.startswith(".") for part in name.split("/")) or _BACKUP.fullmatch(name):
             continue
         # A link would send what lies elsewhere on this machine.
         if path.is_symlink():

@@ -23,23 +23,24 @@ from security.wsse import SoapVersion
 FOLDER: Final = "samples/"
 
 
-def files(reading: ContractReading) -> Mapping[str, bytes]:
-    """The samples by file name. An operation whose sample the contract's own rules refuse has none."""
+def made(reading: ContractReading) -> tuple[Mapping[str, bytes], tuple[str, ...]]:
+    """The samples by file name, and a sentence for each operation whose sample the contract's own rules refuse."""
     found: dict[str, bytes] = {}
+    refused: list[str] = []
     for name, shape in reading.shapes.items():
         try:
             found |= dict(_of_operation(name, shape, reading))
-        except (ContractViolation, ContractUnsupported):
-            continue
-    return found
+        except (ContractViolation, ContractUnsupported) as error:
+            refused.append(
+                f"check: no sample of {name} could be made that fits all rules of its contract: {_why(error)}; "
+                "write one by hand"
+            )
+    return found, tuple(refused)
 
 
-def refused(reading: ContractReading) -> Iterator[str]:
-    """A sentence for each operation that `files` leaves out."""
-    written = files(reading)
-    for name in reading.shapes:
-        if not any(file.startswith(f"{FOLDER}{_file_name(name)}.") for file in written):
-            yield f"check: no sample of {name} could be made that fits all rules of its contract; write one by hand"
+def _why(error: ContractViolation | ContractUnsupported) -> str:
+    path = error.path if isinstance(error, ContractViolation) else ""
+    return f"{path}: {error.reason}" if path else error.reason
 
 
 def _of_operation(name: str, shape: FieldShape, reading: ContractReading) -> Iterator[tuple[str, bytes]]:

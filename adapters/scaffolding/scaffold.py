@@ -66,14 +66,14 @@ def scaffold(source: Source, order: Order, settings: Settings) -> Scaffolded:
     landing.refuse_occupied(places, force=order.force)
     making = _Making(source, order, settings)
     files = making.files()
-    landing.lay_down(places, files, source.bundle, settings, force=order.force)
+    kept = landing.lay_down(places, files, source.bundle, settings, force=order.force)
     return Scaffolded(
         folder=places.folder,
         contract=places.contract,
         operations=tuple(making.operations),
         routes=tuple(making.routes),
         cases=making.cases,
-        notes=(*source.notes, *making.notes),
+        notes=(*kept, *source.notes, *making.notes),
     )
 
 
@@ -109,8 +109,9 @@ class _Making:
             for case in case_text.wanted_cases(route, proposals[name], reading.shapes[name], reading, name)
         ]
         self._write_cases(wanted, loaded)
-        self._files |= samples.files(reading)
-        self.notes += samples.refused(reading)
+        written, refused = samples.made(reading)
+        self._files |= written
+        self.notes += refused
         return self._files
 
     def _write_manifest(self, statuses: tuple[int, ...]) -> None:

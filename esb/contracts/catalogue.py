@@ -98,10 +98,13 @@ def _pinned(folder: Path) -> Mapping[str, str]:
 
 
 def _files(folder: Path) -> dict[str, Path]:
+    # Hidden folders hold drafts of what is being written beside the files.
     return {
         path.relative_to(folder).as_posix(): path
         for path in folder.rglob("*")
-        if path.is_file() and not path.name.startswith((".", FILE_NAME))
+        if path.is_file()
+        and not path.name.startswith(FILE_NAME)
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     }
 
 
