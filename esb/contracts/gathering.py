@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import urllib.parse
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -20,6 +20,8 @@ from security.xml import Element
 XSD = f"{{{XSD_NAMESPACE}}}"
 _REFERENCES = frozenset(XSD + name for name in ("include", "import", "redefine", "override"))
 _MAX_DOCUMENTS = 1000
+_MAX_COMPONENTS = 20_000
+"""Each costs about a millisecond and 20 kB at every start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -136,6 +138,7 @@ class Gathering:
         self._shelf = shelf
         self._taken: set[tuple[str, str]] = set()
         self._waiting: deque[SchemaDocument] = deque()
+        self._sizes: Counter[str] = Counter()
         self.documents: list[SchemaDocument] = []
         self.missing: dict[str, Missing] = {}
         self.hints: list[str] = []
@@ -168,6 +171,18 @@ class Gathering:
             document = self._waiting.popleft()
             for reference in [child for child in document.tree if child.tag in _REFERENCES]:
                 self._refer(document, reference)
+            self._check_size()
+
+    def _check_size(self) -> None:
+        """Before anything is compiled: bytes say little about what that will cost."""
+        total = self._sizes.total()
+        if total > _MAX_COMPONENTS:
+            file, most = self._sizes.most_common(1)[0]
+            raise ContractUnsupported(
+                f"{file}: the contract declares at least {total} elements, types, groups and attributes, {most} of them in"
+                f" this file; at most {_MAX_COMPONENTS} are read. Ask the agency for the contract of the one service, or"
+                " take out what its operations do not use"
+            )
 
     def _refer(self, document: SchemaDocument, reference: Element) -> None:
         """Take what is referred to. The statement itself goes: `bundle` writes the imports that are needed."""
@@ -239,6 +254,7 @@ class Gathering:
         if chameleon:
             tree.set("targetNamespace", namespace)
         self.documents.append(document)
+        self._sizes[file] += sum(1 for _ in declarations([document]))
         self.namespaces.add(namespace)
         self._waiting.append(document)
         if len(self.documents) > _MAX_DOCUMENTS:
