@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from adapters import bridge_message
+from adapters.agency_keys import public_file_of
 from adapters.bridge_message import REPLY, REQUEST, TOKEN_HEADER, Envelope, Parties, ProvenEnvelope
 from adapters.manifest import Manifest
 from adapters.manifest_bridge import BridgeTerms
@@ -159,7 +160,7 @@ def load_keys(
         missing.append(f"the secret {terms.token_secret} proves replies: it needs {MIN_SECRET_BYTES} bytes or more")
         token = None
     try:
-        recipient = hybrid.load_recipient(folder / "agencies" / manifest.agency / terms.public_key)
+        recipient = hybrid.load_recipient(public_file_of(settings, manifest.agency, terms.public_key))
         if terms.own_key:
             path = folder / OWN_KEYS / (terms.private_key or "")
             unsealer = hybrid.load_unsealer(path, passphrase=settings.key_passphrase)

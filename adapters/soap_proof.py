@@ -121,7 +121,7 @@ def _wsse_warnings(manifest: Manifest, wsse: WsseTerms, keys: AgencyKeys, home: 
         yield "replies need not say when they were signed: an old one is told from a new one by its signature alone"
     if wsse.username_token is not None and wsse.username_token.type == "text":
         yield "the password is told to the agency with every call; type: digest proves it"
-    if wsse.encrypt != "none" and manifest.agency not in keys.encrypting:
+    if wsse.encrypt != "none" and keys.encrypting_for(manifest.agency) is None:
         folder = home / "keys" / "agencies" / manifest.agency / ENCRYPTION
         yield f"no RSA certificate to encrypt for in {folder}; calls will fail"
     if wsse.encrypted_reply and not keys.decrypting:
@@ -132,7 +132,7 @@ def _wsse_warnings(manifest: Manifest, wsse: WsseTerms, keys: AgencyKeys, home: 
 def _encryptor(manifest: Manifest, wsse: WsseTerms, keys: AgencyKeys) -> Encryptor | None:
     if wsse.encrypt == "none":
         return None
-    receiver = keys.encrypting.get(manifest.agency)
+    receiver = keys.encrypting_for(manifest.agency)
     if receiver is None or receiver.certificate is None:
         raise KeyUnavailable(f"there is no certificate to encrypt for {manifest.agency}; see `esb adapters list`")
     return Encryptor(

@@ -119,7 +119,7 @@ def _take(bus: LiveBus, leg: Leg) -> Specimen:
         schema=str(Path(settings.schemas) / "agencies" / AGENCY / "v1" / "PopulationRegister.xsd"),
         envelope=leg.call.body,
         signature_value=leg.call.proof,
-        agency_certificate_pem=_only(home / "keys" / "agencies" / AGENCY, "*.crt.pem"),
+        agency_certificate_pem=_only(home / "simulator" / AGENCY, "*.crt.pem"),
         reply_envelope=leg.reply_envelope,
         reply=got.body,
     )

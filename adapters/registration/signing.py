@@ -1,7 +1,8 @@
 """A bundle with its agency's signature: what `esb adapters pack` writes and `submit` believes.
 
 The file is one line of JSON and then the archive itself. The signature is a detached JWS over the archive's bytes by a
-key whose certificate (or bare public key) is registered for the agency under `home`/keys/agencies.
+key whose certificate (or bare public key) is registered for the agency under `home`/keys/agencies. A simulator's key
+proves nobody here, in no environment.
 """
 
 from __future__ import annotations
@@ -90,17 +91,27 @@ def prove(content: bytes, proof: Proof, agency: str, known: AgencyKeys, *, at: d
 
 
 def _registered(proof: Proof, agency: str, known: AgencyKeys, at: datetime) -> Iterator[VerifyingKey]:
-    anchors = known.anchors_of(agency)
+    anchors = known.registered_anchors_of(agency)
     if proof.certificate is not None:
         try:
-            yield anchors.leaf(base64.b64decode(proof.certificate, validate=True), at).key
+            der = base64.b64decode(proof.certificate, validate=True)
+            _refuse_simulator(der, agency, known)
+            yield anchors.leaf(der, at).key
         except (binascii.Error, ValueError) as error:
             raise RegistrationRefused("the signer's certificate cannot be read") from error
         except SecurityError as error:
             raise RegistrationRefused(f"the signer's certificate is not one of {agency}'s: {error.reason}") from error
         return
     # A bare public key, which an operator has put there as such; one with a certificate has to show it.
-    yield from (key for key in known.verifying_of(agency) if key.certificate is None)
+    yield from (key for key in known.registered_keys_of(agency) if key.certificate is None)
+
+
+def _refuse_simulator(der: bytes, agency: str, known: AgencyKeys) -> None:
+    if known.is_simulators(der):
+        raise RegistrationRefused(
+            f"the bundle is signed by the simulator's key, which speaks for nobody: sign it with {agency}'s own key,"
+            f" whose certificate lies in keys/agencies/{agency}/ below the home"
+        )
 
 
 def _thumbprint(key: VerifyingKey) -> str:

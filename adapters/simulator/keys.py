@@ -1,7 +1,7 @@
 """The keys of simulated agencies: made on first use, shown to the bus, and the bus shown to them.
 
-Called by the demo, `esb adapters simulate` and tests. Writes only below `home`; a real agency's folder is never
-touched, because a simulated agency's key lies under `simulator/`.
+Called by the demo, `esb adapters simulate` and tests. Writes only below `home`/simulator, where only a bus in the
+environment `simulated` looks for whom to believe; the keys of real agencies are never touched.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from adapters.agency_keys import simulator_folder
 from security import certificates, keys
 from security.certificates import TrustAnchors
 from security.errors import KeyUnavailable
@@ -37,7 +38,7 @@ class AgencyKeys(msgspec.Struct, frozen=True, kw_only=True):
 
 def folder_of(home: Path, agency: str) -> Path:
     """Where a simulated agency's own key lies; below it `trust/` holds the bus's certificates."""
-    return home / "simulator" / agency
+    return simulator_folder(home, agency)
 
 
 def provision(home: Path, agency: str, *, now: datetime, passphrase: str = "") -> None:
@@ -53,7 +54,6 @@ def provision(home: Path, agency: str, *, now: datetime, passphrase: str = "") -
     if not list(expired.glob("*.key.pem")):
         long_ago = now - timedelta(days=2 * _EXPIRED_FOR_DAYS)
         _make_key(expired, agency, now=long_ago, valid_days=_EXPIRED_FOR_DAYS, passphrase=passphrase)
-    _copy_certificates(own, home / "keys" / "agencies" / agency)
     if not _copy_certificates(home / "keys" / "bus", own / "trust"):
         raise KeyUnavailable(f"the bus has no certificate in {home / 'keys' / 'bus'}; make one with: esb keys new")
 

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import uvloop
 
+from adapters.agency_keys import SIMULATED
 from adapters.simulator import assembly, keys, provisions
 from adapters.simulator.behaviours import Behaviour
 from adapters.simulator.server import Simulator
+from esb.errors import SettingInvalid
 from esb.settings import Settings
 
 
@@ -41,8 +43,10 @@ def run(
     follow it. `announce` gets `din-reg ready on http://…`, and with `control` also `din-reg control on http://…`.
 
     Raises:
-        ConfigurationError, KeyUnavailable: as `Simulator.start`; agencies that were started are stopped.
+        ConfigurationError, KeyUnavailable: as `Simulator.start`; agencies that were started are stopped. And before
+            anything is made, in any environment but `simulated`: such a bus must never come to know a simulator.
     """
+    _require_simulated(settings, agencies)
     uvloop.run(
         _serve(
             agencies,
@@ -53,6 +57,16 @@ def run(
             control=control,
             announce=announce,
         )
+    )
+
+
+def _require_simulated(settings: Settings, agencies: Sequence[str]) -> None:
+    if settings.environment == SIMULATED:
+        return
+    raise SettingInvalid(
+        f"agencies are simulated in the environment {SIMULATED} only, and this is {settings.environment}: nothing was"
+        f" made. Give the simulator a home of its own: ESB_ENVIRONMENT={SIMULATED} ESB_HOME=var/simulated"
+        f" esb adapters simulate {' '.join(agencies)}"
     )
 
 

@@ -6,7 +6,6 @@ Called beside `keys.provision`, by the same callers. Never changes what is there
 from __future__ import annotations
 
 import secrets as randomness
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,23 +83,20 @@ def bus_recipient(home: Path, terms: BridgeTerms, *, passphrase: str = "") -> Re
 
 def _provision_encryption(home: Path, agency: str, passphrase: str) -> None:
     """Both sides have a key to open with, and the other's certificate to encrypt for."""
-    own, theirs = folder_of(home, agency) / ENCRYPTION, home / "keys" / "agencies" / agency / ENCRYPTION
+    own = folder_of(home, agency) / ENCRYPTION
     for folder, name in ((own, agency), (home / "keys" / "bus" / ENCRYPTION, "esb")):
         if not list(folder.glob("*.key.pem")):
             key = certificates.for_encryption(
                 keys.generate(Algorithm.RS256, utc_now()), common_name=name, organisation="Simulated", now=utc_now()
             )
             keys.save(key, folder, passphrase=passphrase)
-    theirs.mkdir(parents=True, exist_ok=True)
-    for certificate in own.glob("*.crt.pem"):
-        shutil.copyfile(certificate, theirs / certificate.name)
 
 
 def _provision_bridge(home: Path, agency: str, terms: BridgeTerms, passphrase: str) -> None:
     _make_missing(folder_of(home, agency) / _OWN_KEY, passphrase)
     if terms.own_key:
         _make_missing(_bus_key(home, terms), passphrase)
-    public = home / "keys" / "agencies" / agency / terms.public_key
+    public = folder_of(home, agency) / terms.public_key
     if not public.exists():
         public.parent.mkdir(parents=True, exist_ok=True)
         public.write_bytes(hybrid.public_pem(own_unsealer(home, agency, passphrase=passphrase).recipient))

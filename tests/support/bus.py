@@ -186,8 +186,8 @@ def run_esb(settings: Settings, *arguments: str, stdin: str = "") -> subprocess.
 def settings_for(agencies: Agencies, home: Path, **others: Any) -> Settings:
     """Settings of a bus with a state of its own that knows the running agencies, and they it."""
     (home / "keys").mkdir(parents=True, exist_ok=True)
-    for shared in ("bus", "agencies"):
-        shutil.copytree(agencies.home / "keys" / shared, home / "keys" / shared, dirs_exist_ok=True)
+    for shared in ("keys/bus", "simulator"):
+        shutil.copytree(agencies.home / shared, home / shared, dirs_exist_ok=True)
     routes = home / "routes.yaml"
     if not routes.exists():
         shutil.copyfile(ROOT / "routes.yaml", routes)

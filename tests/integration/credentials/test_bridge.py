@@ -108,7 +108,7 @@ async def test_agency_without_the_secret_is_not_believed(bridged: Installation) 
     assert bridged.simulator.refusals["TokenInvalid"] == 1
 
 
-@pytest.mark.parametrize("missing", ["secrets/tax/bridge-token", "keys/agencies/tax/bridge.pem"])
+@pytest.mark.parametrize("missing", ["secrets/tax/bridge-token", "simulator/tax/bridge.pem"])
 async def test_key_that_is_missing_is_a_warning_and_nothing_is_sent(bridged: Installation, missing: str) -> None:
     (Path(bridged.settings.home) / missing).unlink()
     async with Transport() as transport:

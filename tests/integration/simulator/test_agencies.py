@@ -234,9 +234,11 @@ async def test_misbehaviour_is_noticed_and_wears_off(
 async def test_certificate_that_is_trusted_and_has_run_out_is_refused_for_its_age(
     agencies: Agencies, agency: str, tmp_path: Path
 ) -> None:
-    shutil.copytree(agencies.home / "keys", tmp_path / "keys")
+    shutil.copytree(agencies.home / "keys" / "bus", tmp_path / "keys" / "bus")
+    known = tmp_path / "keys" / "agencies" / agency
+    known.mkdir(parents=True)
     for certificate in (agencies.home / "simulator" / agency / "expired").glob("*.crt.pem"):
-        shutil.copy(certificate, tmp_path / "keys" / "agencies" / agency)
+        shutil.copy(certificate, known)
     await agencies.behave(agency, "expired-certificate")
     async with running_bus(msgspec.structs.replace(agencies.settings, home=str(tmp_path))) as bus:
         with pytest.raises(ReplyUnproven, match="expired"):

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from adapters.simulator import Simulator, parse, provision
+from adapters.simulator import Simulator, launch, parse, provision
 from esb.errors import ConfigurationError, SettingInvalid
 from esb.settings import Settings
 from security.errors import KeyUnavailable
@@ -190,8 +190,16 @@ def test_provision_twice_changes_no_key_and_follows_the_bus(tmp_path: Path) -> N
     assert sorted((tmp_path / "simulator" / "din-reg").glob("*.pem")) == before
     trusted = {path.name.removesuffix(".crt.pem") for path in (tmp_path / "simulator" / "din-reg" / "trust").iterdir()}
     assert trusted == {first.kid, second.kid}
-    shown = [path.name for path in (tmp_path / "keys" / "agencies" / "din-reg").iterdir()]
-    assert shown == [path.name for path in before if path.name.endswith(".crt.pem")]
+    assert not (tmp_path / "keys" / "agencies").exists()
+
+
+@pytest.mark.parametrize("environment", ["test", "live"])
+def test_simulator_is_for_simulated_buses_and_makes_nothing_elsewhere(tmp_path: Path, environment: str) -> None:
+    make_bus_key(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(SettingInvalid, match=f"this is {environment}: nothing was made.*ESB_ENVIRONMENT=simulated"):
+        launch.run(["din-reg"], settings=Settings(home=str(tmp_path), environment=environment), port=0)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 async def test_control_address_is_loopback(simulator: Simulator) -> None:

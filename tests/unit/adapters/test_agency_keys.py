@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,8 +23,8 @@ def saved(folder: Path, *, algorithm: Algorithm = Algorithm.ES256, days_ago: int
     return key
 
 
-def settings(home: Path) -> Settings:
-    return Settings(home=str(home))
+def settings(home: Path, environment: str = "simulated") -> Settings:
+    return Settings(home=str(home), environment=environment)
 
 
 def test_machine_without_keys_has_none_and_no_error(tmp_path: Path) -> None:
@@ -78,3 +79,47 @@ def test_agency_with_a_broken_certificate_is_not_trusted_and_does_not_stop_the_o
     assert not found.trusts("mkr")
     assert found.verifying_of("mkr") == ()
     assert len(found.findings) == 1
+
+
+def test_simulated_agency_is_believed_by_a_simulated_bus_and_registered_nowhere(tmp_path: Path) -> None:
+    saved(tmp_path / "simulator" / "din-reg", name="din-reg")
+    found = agency_keys.load(settings(tmp_path))
+    assert found.trusts("din-reg")
+    assert len(found.anchors_of("din-reg").pinned) == len(found.verifying_of("din-reg")) == 1
+    assert found.registered_keys_of("din-reg") == ()
+    assert found.registered_anchors_of("din-reg").pinned == frozenset()
+    assert not found.trusts("mkr")
+
+
+@pytest.mark.parametrize("environment", ["test", "live"])
+def test_simulated_agency_is_a_stranger_in_every_other_environment(tmp_path: Path, environment: str) -> None:
+    played = tmp_path / "simulator" / "din-reg"
+    saved(played, name="din-reg")
+    saved(played / agency_keys.ENCRYPTION, algorithm=Algorithm.RS256, name="din-reg")
+    found = agency_keys.load(settings(tmp_path, environment))
+    assert not found.trusts("din-reg")
+    assert found.encrypting_for("din-reg") is None
+    assert agency_keys.load(settings(tmp_path)).encrypting_for("din-reg") is not None
+
+
+@pytest.mark.parametrize("environment", ["simulated", "test", "live"])
+def test_simulators_certificate_among_the_registered_is_not_believed_as_one(tmp_path: Path, environment: str) -> None:
+    played, registered = (tmp_path / name / "din-reg" for name in ("simulator", "keys/agencies"))
+    key = saved(played, name="din-reg")
+    own = saved(registered, days_ago=1, name="din-reg")
+    shutil.copy(played / f"{key.kid}.crt.pem", registered)
+    found = agency_keys.load(settings(tmp_path, environment))
+    assert [known.kid for known in found.registered_keys_of("din-reg")] == [own.kid]
+    assert len(found.registered_anchors_of("din-reg").pinned) == 1
+    assert "delete its file" in found.findings[0].message
+
+
+def test_public_file_of_a_simulator_is_used_by_a_simulated_bus_that_has_no_other(tmp_path: Path) -> None:
+    played, registered = (tmp_path / name / "tax" / "bridge.pem" for name in ("simulator", "keys/agencies"))
+    played.parent.mkdir(parents=True)
+    played.touch()
+    assert agency_keys.public_file_of(settings(tmp_path), "tax", "bridge.pem") == played
+    assert agency_keys.public_file_of(settings(tmp_path, "live"), "tax", "bridge.pem") == registered
+    registered.parent.mkdir(parents=True)
+    registered.touch()
+    assert agency_keys.public_file_of(settings(tmp_path), "tax", "bridge.pem") == registered

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
 
+from adapters import agency_keys
 from adapters.agency_keys import AgencyKeys
 from adapters.registration import bundle as bundles
 from adapters.registration import signing
 from adapters.registration.signing import Proof
 from esb.errors import RegistrationRefused
+from esb.settings import Settings
 from security import certificates, keys
 from security.keys import Algorithm, SigningKey
 
@@ -70,6 +73,14 @@ def test_what_is_packed_is_unpacked() -> None:
 def test_a_key_that_is_not_registered_is_refused(held: tuple[SigningKey, ...], told: str) -> None:
     with pytest.raises(RegistrationRefused, match=told):
         prove(signing.sign(BUNDLE, OWN), *held)
+
+
+@pytest.mark.parametrize("environment", ["simulated", "live"])
+def test_the_simulators_key_is_refused_with_advice(tmp_path: Path, environment: str) -> None:
+    keys.save(OWN, tmp_path / "simulator" / "din-reg", passphrase="")
+    found = agency_keys.load(Settings(home=str(tmp_path), environment=environment))
+    with pytest.raises(RegistrationRefused, match=r"simulator's key.*sign it with din-reg's own key"):
+        signing.prove(BUNDLE.content, signing.sign(BUNDLE, OWN), "din-reg", found, at=NOW)
 
 
 def test_another_agencys_key_is_refused() -> None:
