@@ -179,9 +179,9 @@ class Gathering:
         if total > _MAX_COMPONENTS:
             file, most = self._sizes.most_common(1)[0]
             raise ContractUnsupported(
-                f"{file}: the contract declares at least {total} elements, types, groups and attributes, {most} of them in"
-                f" this file; at most {_MAX_COMPONENTS} are read. Ask the agency for the contract of the one service, or"
-                " take out what its operations do not use"
+                f"{file}: the contract declares at least {total} elements, types, groups and attributes,"
+                f" {most} of them in this file; at most {_MAX_COMPONENTS} are read. Ask the agency for the contract of"
+                " the one service, or take out what its operations do not use"
             )
 
     def _refer(self, document: SchemaDocument, reference: Element) -> None:
