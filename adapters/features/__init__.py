@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from adapters.features import manifest, openapi, xsd
+from adapters.features import encodings, manifest, openapi, xsd
 from adapters.wsdl import features as wsdl
 from esb.contracts.feature import Feature
 
@@ -20,6 +20,7 @@ def tables() -> Mapping[str, Sequence[Feature]]:
     return {
         "WSDL 1.1": wsdl.FEATURES,
         "XML Schema 1.0": xsd.FEATURES,
+        "Encodings of XML: contract files and replies": encodings.FEATURES,
         "OpenAPI": openapi.FEATURES,
         "Dialects, in adapter.yaml": manifest.FEATURES,
     }

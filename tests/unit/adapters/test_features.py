@@ -37,6 +37,7 @@ def test_document_of_each_supported_schema_survives_writing_and_reading(feature:
     [
         ("XML Schema 1.0", "mixed content"),
         ("XML Schema 1.0", "include that is not there"),
+        ("Encodings of XML: contract files and replies", "Content-Type and XML declaration that contradict"),
         ("OpenAPI", "Swagger 2.0"),
         ("OpenAPI", "$ref to an address"),
         ("Dialects, in adapter.yaml", "encrypted Body, AES-CBC"),
