@@ -27,9 +27,11 @@ def submit(
     """The version is registered, or the same bundle of it signed anew; and that in words.
 
     Raises:
-        RegistrationRefused: the version is in use with another content.
+        RegistrationRefused: the version is in use with another content, or retired.
     """
     known = record.versions.get(version)
+    if known is not None and known.lifecycle is Lifecycle.RETIRED:
+        raise RegistrationRefused(f"{record.agency} {version} is retired, which is for good; submit a new version")
     if known is not None and known.bundle_sha256 == bundle_sha256:
         again = msgspec.structs.replace(known, proof=proof, submitted_by=operator, submitted_at=at)
         return _with(record, version, again), "signed again"

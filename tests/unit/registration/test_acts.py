@@ -104,6 +104,12 @@ def test_what_is_called_is_never_replaced_by_another_content(stage: Lifecycle) -
         submitted(at_stage(stage), sha256="bb")
 
 
+@pytest.mark.parametrize("sha256", ["aa", "bb"])
+def test_what_is_retired_is_not_submitted_again(sha256: str) -> None:
+    with pytest.raises(RegistrationRefused, match="v2 is retired, which is for good; submit a new version"):
+        submitted(acts.retire(submitted(), "v2", at=AT)[0], sha256=sha256)
+
+
 def test_the_same_content_may_be_signed_anew_and_stays_where_it_is() -> None:
     again, what = acts.submit(
         at_stage(Lifecycle.LIVE), "v2", bundle_sha256="aa", proof=Proof(signature="c..d"), operator="x", at=AT
