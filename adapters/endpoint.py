@@ -14,7 +14,7 @@ from adapters.credentials import Credentials, compile_credentials
 from adapters.manifest import Lifecycle, Manifest, TlsFiles
 from adapters.secrets import AgencySecrets
 from adapters.transport import Destination, Transport
-from esb.errors import AgencyPaused, AgencyUnreachable
+from esb.errors import AgencyNotYet, AgencyPaused, AgencyUnreachable
 from esb.model import Finding, Severity
 from esb.ports import OutgoingCall, RawAnswer
 from esb.routes.fields import nearest
@@ -23,6 +23,7 @@ from esb.settings import Settings
 LIVE: Final = "live"
 """The environment in which real persons are asked about."""
 
+_NOT_YET: Final = frozenset({Lifecycle.REGISTERED, Lifecycle.CHECKED})
 _LOOPBACK: Final = ("http://127.", "http://localhost:", "http://[::1]")
 
 
@@ -52,8 +53,12 @@ class Endpoint:
         )
 
     def refuse_when_paused(self, now: datetime) -> None:
-        """Raises AgencyPaused for an agency that is suspended, retired or in a maintenance window."""
+        """Raises AgencyPaused for an agency that is suspended, retired, not yet connected or in a maintenance window."""
         manifest = self.manifest
+        if manifest.lifecycle in _NOT_YET:
+            raise AgencyNotYet(
+                f"adapter is {manifest.lifecycle} and not in its test yet", agency=manifest.agency, retry_after_s=3600.0
+            )
         if not manifest.in_use:
             raise AgencyPaused(f"adapter is {manifest.lifecycle}", agency=manifest.agency, retry_after_s=3600.0)
         if manifest.maintenance and manifest.in_maintenance(now):

@@ -279,6 +279,10 @@ class AgencyPaused(Saturated):
     """An operator paused the agency, or it is in a maintenance window."""
 
 
+class AgencyNotYet(AgencyPaused):
+    """The agency's system is registered and not connected: no version of it has come as far as its test."""
+
+
 class DeadlineExceeded(Saturated):
     """No time is left for a (further) attempt; nothing is in flight."""
 

@@ -565,6 +565,15 @@ _OWN_TABLE: dict[type[BaseException], Policy] = {
         az="Qurumun sistemi ilə mübadilə dayandırılıb (texniki iş).",
         en="The exchange with this agency is paused (maintenance).",
     ),
+    errors.AgencyNotYet: _row(
+        "agency.not-yet",
+        Status.UNAVAILABLE,
+        503,
+        Disposition.REPLY,
+        Advice.CONTACT_OPERATOR,
+        az="Qurumun sistemi hələ qoşulmayıb; qoşulma sınaq mərhələsinə çatmayıb.",
+        en="The agency's system is not connected yet: its adapter has not come to its test.",
+    ),
     errors.DeadlineExceeded: _row(
         "deadline.exceeded",
         Status.TIMEOUT,

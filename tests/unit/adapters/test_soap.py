@@ -9,12 +9,14 @@ import pytest
 from adapters.manifest import Authentication, FaultPatterns, Lifecycle
 from esb.errors import (
     AgencyFault,
+    AgencyNotYet,
     AgencyPaused,
     AgencyRejected,
     ReplyInvalid,
     ReplyUnproven,
     RequestUnencodable,
 )
+from esb.faults import fault_of
 from security.errors import KeyUnavailable
 from tests.support.soap_agency import NOW, SoapAgency, raw, soap_agency, wsdl_of
 
@@ -107,6 +109,17 @@ def test_agency_out_of_use_is_not_called(lifecycle: Lifecycle) -> None:
     there = soap_agency("din-reg", "GetPersonByPin", lifecycle=lifecycle)
     with pytest.raises(AgencyPaused, match=lifecycle):
         there.called({"Pin": PIN})
+
+
+@pytest.mark.parametrize("lifecycle", [Lifecycle.REGISTERED, Lifecycle.CHECKED])
+def test_agency_that_has_not_come_to_its_test_says_so_and_speaks_of_no_maintenance(lifecycle: Lifecycle) -> None:
+    there = soap_agency("din-reg", "GetPersonByPin", lifecycle=lifecycle)
+    with pytest.raises(AgencyNotYet) as caught:
+        there.called({"Pin": PIN})
+    fault = fault_of(caught.value)
+    assert fault.code == "agency.not-yet"
+    assert "not connected yet" in fault.message.en
+    assert "maintenance" not in fault.message.en
 
 
 # --- good answers ----------------------------------------------------------------------------------------
