@@ -264,6 +264,11 @@ def check(certificate: x509.Certificate, anchors: TrustAnchors, now: dt.datetime
     anchors.leaf(certificate.public_bytes(Encoding.DER), now)
 
 
+def check_fit(certificate: x509.Certificate) -> None:
+    """Return when messages may be signed under the certificate, whoever vouches for it. Raises CertificateRejected."""
+    _refuse_unfit_leaf(certificate)
+
+
 def check_dates(certificate: x509.Certificate, now: dt.datetime) -> None:
     """Return when the certificate, believed for other reasons, is in date. Raises CertificateRejected."""
     _refuse_out_of(certificate.not_valid_before_utc, certificate.not_valid_after_utc, now)

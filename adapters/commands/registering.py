@@ -12,11 +12,14 @@ from adapters.commands.noun import app
 from adapters.manifest_fields import LIFECYCLES
 from esb.commands.reasons import Reason
 from esb.commands.shell import PROBLEMS, JsonFlag, counted, err, fail, out, print_json, run, shell_of
+from esb.errors import RegistrationRefused
 from esb.settings import Settings
+from security.errors import CertificateRejected
 
 if TYPE_CHECKING:
     from adapters.registration.bundle import Bundle
     from adapters.registration.desk import Desk, Done
+    from security.keys import SigningKey
 
 Agency = Annotated[str, typer.Argument(help="Code of the agency, as din-reg.")]
 Version = Annotated[str, typer.Argument(help="Contract version, as v2.")]
@@ -192,8 +195,24 @@ def _packed(settings: Settings, folder: Path, key: Path | None, contract: Path |
     if key is None:
         fail("a folder is signed when it is submitted: give --key with the agency's private key", code=2)
     signer = keys.load_signing(key, passphrase=settings.key_passphrase)
+    _refuse_unfit(key, signer)
     made = bundle.from_folder(folder, contract=contract)
     return made, signing.pack(made, signing.sign(made, signer))
+
+
+def _refuse_unfit(file: Path, signer: SigningKey) -> None:
+    """Said where the key lies, not weeks later where the bundle arrives. Raises RegistrationRefused."""
+    from security import certificates  # noqa: PLC0415 - other verbs need not wait for it
+
+    if signer.certificate is None:
+        return
+    try:
+        certificates.check_fit(signer.certificate)
+    except CertificateRejected as error:
+        raise RegistrationRefused(
+            f"{error.reason}, so that the bundle would be refused (certificate beside {file}); make one for signing: "
+            'openssl req -x509 -addext "basicConstraints=critical,CA:FALSE" -addext "keyUsage=digitalSignature" ...'
+        ) from error
 
 
 def _names(text: str) -> tuple[str, ...]:

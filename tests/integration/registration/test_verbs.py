@@ -7,11 +7,14 @@ import os
 import shutil
 import subprocess
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from esb.settings import Settings
+from security import certificates, keys
+from security.keys import Algorithm
 from tests.support.agencies import ROOT
 from tests.support.bus import run_esb
 from tests.support.register import Team, edit, team_of
@@ -188,3 +191,23 @@ def test_what_cannot_be_done_is_told_in_a_line(
 def test_without_a_section_of_operators_a_bus_that_is_not_simulated_lets_nobody_act(settings: Settings) -> None:
     settings = Settings(home=settings.home, routes=settings.routes, environment="test")
     bad(adapters(settings, "suspend", AGENCY, "--reason", "x"), 1, "names no operators, so nobody may suspend")
+
+
+@pytest.mark.parametrize("verb", [("pack", "--out", "OUT"), ("submit", "--reason", "x")])
+def test_the_certificate_of_an_authority_signs_no_bundle_and_is_told_at_once(
+    settings: Settings, team: Team, verb: tuple[str, ...]
+) -> None:
+    now = datetime.now(UTC)
+    own = keys.generate(Algorithm.ES256, now)
+    authority = certificates.make_authority(own, common_name="CA", organisation="test", now=now, valid_days=10)
+    keys.save(authority, team.folder / "authority", passphrase="")
+    (file,) = (team.folder / "authority").glob("*.key.pem")
+    stand_ins = {"OUT": str(team.folder / "out.bundle")}
+    words = [stand_ins.get(word, word) for word in verb]
+    bad(
+        adapters(settings, words[0], str(team.adapter("v2")), "--key", str(file), *words[1:]),
+        1,
+        "certificate is an authority's",
+        "CA:FALSE",
+    )
+    assert not (team.folder / "out.bundle").exists()
