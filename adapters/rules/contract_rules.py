@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from adapters import wsdl
 from adapters.contract_reading import ContractReading, read_contract
 from adapters.identifiers import has_fin_rule, kinds, leaves, scheme_of
 from adapters.manifest import Kind, Manifest
 from adapters.registration import bundle as bundles
+from adapters.rules.reached import declaration_of, reached
 from adapters.wsdl.zeep_opinion import zeep_opinion
 from esb.contracts.gathering import XSD
 from esb.contracts.intake import line_of, tree_of
@@ -25,6 +26,12 @@ _MAX_DEPTH: Final = 8
 _UNSPOKEN: Final = "which the bus does not speak"
 
 
+class _OpenPlace(NamedTuple):
+    file: str
+    element: Element
+    what: str
+
+
 def findings(manifest: Manifest, contract: Mapping[str, bytes]) -> Iterator[Finding]:
     """See `adapters.rules.findings`."""
     reading = read_contract(manifest, contract)
@@ -32,7 +39,7 @@ def findings(manifest: Manifest, contract: Mapping[str, bytes]) -> Iterator[Find
     yield from _namespaces(manifest, trees)
     yield from _numbers_of_persons(reading, contract, trees)
     if not manifest.contract.allow_any:
-        yield from _open_xml(trees)
+        yield from _open_xml(manifest, reading, trees)
         yield from _open_json(reading, contract)
     if reading.soap is not None:
         yield from map(_hint, reading.soap.hints)
@@ -111,15 +118,24 @@ def _declared(name: str, contract: Mapping[str, bytes], trees: Mapping[str, Elem
     return next(iter(contract)), 0
 
 
-def _open_xml(trees: Mapping[str, Element]) -> Iterator[Finding]:
+def _open_xml(manifest: Manifest, reading: ContractReading, trees: Mapping[str, Element]) -> Iterator[Finding]:
+    # Without a WSDL, or where the documents travel inside of its messages, nothing says what is out of reach.
+    whole = reading.soap is None or manifest.shep is not None
+    within = frozenset() if whole else reached(trees.values(), tuple(manifest.soap_headers))
+    for one in _open_places(trees):
+        if whole or declaration_of(one.element) in within:
+            yield _open(one.file, line_of(one.element), one.what)
+
+
+def _open_places(trees: Mapping[str, Element]) -> Iterator[_OpenPlace]:
     for file, tree in trees.items():
         for element in tree.iter(f"{XSD}any", f"{XSD}anyAttribute"):
             what = str(element.tag).removeprefix(XSD)
-            yield _open(file, line_of(element), f"xs:{what}")
+            yield _OpenPlace(file, element, f"xs:{what}")
         for element in tree.iter(f"{XSD}element"):
             prefix, _, local = (element.get("type") or "").rpartition(":")
             if local == "anyType" and f"{{{element.nsmap.get(prefix or None)}}}" == XSD:
-                yield _open(file, line_of(element), f"{element.get('name')} of type xs:anyType")
+                yield _OpenPlace(file, element, f"{element.get('name')} of type xs:anyType")
 
 
 def _open_json(reading: ContractReading, contract: Mapping[str, bytes]) -> Iterator[Finding]:

@@ -139,6 +139,38 @@ def test_contract_that_is_too_open_is_told_with_file_and_line(
     )
 
 
+def test_open_place_that_no_operation_reaches_is_nobodys() -> None:
+    aside = (
+        '<xs:element name="anyType" type="xs:anyType" nillable="true"/>'
+        '<xs:complexType name="Aside"><xs:sequence><xs:any processContents="skip"/></xs:sequence></xs:complexType>'
+    )
+    assert _graver(_findings(wsdl=_wsdl("</xs:schema>", f"{aside}</xs:schema>"))) == []
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '<xs:element ref="t:anyType"/>',
+        '<xs:element name="More" type="t:Open"/>',
+        '<xs:element name="More" type="t:Plain"/>',
+        '<xs:element name="More"><xs:complexType><xs:group ref="t:Wide"/></xs:complexType></xs:element>',
+    ],
+)
+def test_open_place_counts_however_an_operation_comes_to_it(written: str) -> None:
+    apart = (
+        '<xs:element name="anyType" type="xs:anyType"/>'
+        '<xs:group name="Wide"><xs:sequence><xs:any processContents="skip"/></xs:sequence></xs:group>'
+        '<xs:complexType name="Plain"><xs:sequence/></xs:complexType>'
+        '<xs:complexType name="Open"><xs:complexContent><xs:extension base="t:Plain">'
+        '<xs:sequence><xs:any processContents="skip"/></xs:sequence></xs:extension></xs:complexContent>'
+        "</xs:complexType>"
+    )
+    found = _graver(
+        _findings(wsdl=_wsdl(GOOD_PIN, f"{GOOD_PIN}{written}").replace("</xs:schema>", f"{apart}</xs:schema>"))
+    )
+    assert [severity for severity, _, _ in found] == [ERROR]
+
+
 def test_open_places_may_be_meant() -> None:
     allowed = MANIFEST.replace("file: s.wsdl", "file: s.wsdl, allow_any: true")
     assert _graver(_findings(allowed, _wsdl(GOOD_PIN, f'{GOOD_PIN}<xs:any processContents="skip"/>'))) == []
