@@ -53,7 +53,7 @@ class Endpoint:
         )
 
     def refuse_when_paused(self, now: datetime) -> None:
-        """Raises AgencyPaused for an agency that is suspended, retired, not yet connected or in a maintenance window."""
+        """Raises AgencyPaused for one that is suspended, retired, not yet connected or in a maintenance window."""
         manifest = self.manifest
         if manifest.lifecycle in _NOT_YET:
             raise AgencyNotYet(
