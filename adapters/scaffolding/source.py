@@ -216,7 +216,7 @@ def _with_missing(completed: Completed, work: Any) -> Any:
     except ContractUnsupported as error:
         lacking = [one for one in completed.missing if one.rpartition("; ")[2] not in error.reason]
         advice = ["put it beside the contract, or name its folder with --catalog"] if completed.missing else []
-        raise ContractUnsupported("; ".join([error.reason, *lacking, *advice])) from error
+        raise ContractUnsupported("; ".join([*lacking, error.reason, *advice])) from error
 
 
 # --- choices ---------------------------------------------------------------------------------------------

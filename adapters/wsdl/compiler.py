@@ -16,7 +16,7 @@ from adapters.wsdl.values import Header, Wsdl, WsdlOperation
 from adapters.wsdl.wrappers import Wrappers
 from esb.contracts.bundle import SchemaSet, join
 from esb.contracts.contract import Contract
-from esb.contracts.gathering import Embedded, Shelf
+from esb.contracts.gathering import Embedded
 from esb.errors import ContractUnsupported
 
 
@@ -28,7 +28,7 @@ def compile(  # noqa: A001 - read as `wsdl.compile` everywhere
     Raises:
         ContractUnsupported: names the file and line and, where one is at fault, the operation.
     """
-    definitions = read(Shelf(bundle), entry)
+    definitions = read(bundle, entry)
     chosen = _chosen(definitions, service, port)
     wrappers = Wrappers()
     drafts = operations(definitions, chosen, wrappers)
@@ -75,7 +75,11 @@ def _chosen(definitions: Definitions, service: str | None, port: str | None) -> 
     names = ", ".join(f"{each.service}/{each.name}" for each in usable) or "none"
     reasons = [] if any(each.service for each in usable) else dict.fromkeys(each[2] for each in broken)
     question = f"{definitions.entry}: name one service and port; SOAP ports here: {names}"
-    raise ContractUnsupported("; ".join([question, *reasons]))
+    # What is missing is the likeliest reason that a port cannot be read.
+    missing = definitions.missing if broken else []
+    for sentence in missing:
+        reasons = dict.fromkeys(reason.replace(f"; {sentence}", "") for reason in reasons)
+    raise ContractUnsupported("; ".join([*missing, question, *reasons]))
 
 
 def _operation(draft: DraftOperation, port: Port, types: EncodedTypes | None) -> WsdlOperation:

@@ -8,6 +8,7 @@ does, and told as a hint.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -20,6 +21,7 @@ from security.xml import Element, canonical
 WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
 _WSDL_2 = "{http://www.w3.org/ns/wsdl}"
 _KINDS = ("message", "portType", "binding", "service")
+_FILE_NAME = re.compile(r"[^?]*\.(wsdl|xsd|xml)", re.IGNORECASE)
 _WSU_ID = "{http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd}Id"
 
 
@@ -101,12 +103,13 @@ class Definitions:
         return f"{node.place} names the {kind} {label}, which is declared nowhere{advice}"
 
 
-def read(shelf: Shelf, entry: str) -> Definitions:
+def read(bundle: Mapping[str, bytes], entry: str) -> Definitions:
     """The entry and every WSDL that it imports, once each.
 
     Raises:
         ContractUnsupported: not a WSDL 1.1, not safe XML, or two different declarations of one name.
     """
+    shelf = Shelf(bundle)
     definitions: Definitions | None = None
     waiting, taken = [entry], {entry}
     while waiting:
@@ -121,7 +124,7 @@ def read(shelf: Shelf, entry: str) -> Definitions:
             definitions = Definitions(entry=entry, target_namespace=namespace)
         root = Node(file=file, namespace=namespace, element=tree)
         _take(definitions, root)
-        for found in _imported(definitions, root, shelf):
+        for found in _imported(definitions, root, shelf, bundle):
             if found not in taken:
                 taken.add(found)
                 waiting.append(found)
@@ -178,16 +181,48 @@ def _take(definitions: Definitions, root: Node) -> None:
             definitions.policies[identity] = root.inner(element)
 
 
-def _imported(definitions: Definitions, root: Node, shelf: Shelf) -> Iterator[str]:
+def of_namespace(files: Mapping[str, bytes], namespace: str, *, wanted_by: bytes) -> str | None:
+    """The one WSDL file with this target namespace beside the one that wants it; None for none or several."""
+    shelf = Shelf(files)
+    found = [
+        name
+        for name in sorted(files)
+        if not name.lower().endswith(".xsd") and _defines(shelf, name, namespace) and files[name] != wanted_by
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _defines(shelf: Shelf, file: str, namespace: str) -> bool:
+    try:
+        tree = shelf.tree(file)
+    except ContractUnsupported:
+        # Somebody else's; one that is imported is read again, and must be good then.
+        return False
+    return tree.tag == f"{WSDL}definitions" and tree.get("targetNamespace", "").strip() == namespace
+
+
+def names_a_file(location: str) -> bool:
+    """Whether a location says what the file may be called; servers name some by a query alone, `/abstract?wsdl=1`."""
+    return bool(_FILE_NAME.fullmatch(last_part(location)))
+
+
+def _imported(definitions: Definitions, root: Node, shelf: Shelf, bundle: Mapping[str, bytes]) -> Iterator[str]:
     for statement in root.children(f"{WSDL}import"):
         location = statement.element.get("location") or statement.element.get("schemaLocation") or ""
+        namespace = statement.element.get("namespace", "").strip()
         found = shelf.located(root.file, location) if location else None
+        if found is None and namespace and not names_a_file(location):
+            found = of_namespace(bundle, namespace, wanted_by=bundle[root.file])
         if found is not None:
             yield found
         elif location:
+            add = (
+                last_part(location)
+                if names_a_file(location) or not namespace
+                else f"the WSDL of the namespace {namespace}"
+            )
             definitions.missing.append(
-                f"{statement.place} imports {location}, which is not among the contract's files; "
-                f"add {last_part(location)}"
+                f"{statement.place} imports {location}, which is not among the contract's files; add {add}"
             )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from adapters.wsdl.binding import Port, ports
-from adapters.wsdl.definitions import WSDL, documentation, read
+from adapters.wsdl.definitions import WSDL, documentation, names_a_file, of_namespace, read
 from adapters.wsdl.values import Survey, SurveyedPort
 from esb.contracts.gathering import XSD, Shelf, last_part
 from esb.contracts.intake import line_of
@@ -41,7 +41,7 @@ class Completed:
 
 def survey(bundle: Mapping[str, bytes], entry: str) -> Survey:
     """The services, ports and operations of a WSDL. Raises ContractUnsupported: it cannot be read at all."""
-    definitions = read(Shelf(bundle), entry)
+    definitions = read(bundle, entry)
     surveyed = tuple(_surveyed(each) for each in ports(definitions))
     return Survey(
         target_namespace=definitions.target_namespace,
@@ -126,7 +126,12 @@ class _Completion:
         importing = statement.tag == XSD + "import"
         if importing and (shelf.of_namespace(namespace) or self._declared_inside(file, namespace)):
             return next(iter(shelf.of_namespace(namespace)), None)
+        wsdl_anywhere = statement.tag == f"{WSDL}import" and not names_a_file(location)
+        if wsdl_anywhere and (present := of_namespace(self._bundle, namespace, wanted_by=self._bundle[file])):
+            return present
         source = self._catalogued(file, location, namespace if importing else "")
+        if source is None and wsdl_anywhere:
+            source = of_namespace(self._catalogue_files, namespace, wanted_by=self._bundle[file])
         if source is None:
             self._miss(file, statement, location, namespace)
             return None
@@ -160,7 +165,11 @@ class _Completion:
         if not location and (not namespace or schema_for(namespace) is not None):
             return
         what = location or f"the namespace {namespace}"
-        add = last_part(location) if location else "a file with this target namespace"
+        add = (
+            last_part(location)
+            if names_a_file(location) or not namespace
+            else f"a file with the target namespace {namespace}"
+        )
         self._missing.append(f"{file}:{line_of(statement)} imports {what}, which is nowhere; add {add}")
 
 

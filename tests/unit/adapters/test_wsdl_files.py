@@ -140,6 +140,30 @@ def test_what_no_catalogue_has_is_listed() -> None:
     assert [each.file for each in wsdl.complete(entry, "s.wsdl", catalogue).taken] == ["t.xsd"]
 
 
+IMPORT_BY_QUERY = '<wsdl:import namespace="urn:abstract" location="http://a.example/abstract?wsdl=1"/>'
+ABSTRACT = BARE.replace('targetNamespace="urn:t"', 'targetNamespace="urn:abstract"').format(wsdls.MESSAGES)
+
+
+def test_a_wsdl_whose_import_names_no_file_is_found_by_its_namespace() -> None:
+    files = {"one.wsdl": ABSTRACT, "draft.wsdl": "<broken"}
+    assert operation(files, imports=IMPORT_BY_QUERY, messages="").input == NS + "Ask"
+    catalogue = {f"deep/{name}": content.encode() for name, content in files.items()}
+    completed = wsdl.complete(bundle(imports=IMPORT_BY_QUERY, messages=""), "s.wsdl", catalogue)
+    assert [(each.file, each.source) for each in completed.taken] == [("one.wsdl", "deep/one.wsdl")]
+    assert wsdl.compile(completed.bundle, "s.wsdl").operations["Op"].input == NS + "Ask"
+
+
+def test_a_port_that_cannot_be_read_begins_with_the_import_that_is_missing() -> None:
+    binding = 'type="t:PT"'
+    text = bundle(imports=IMPORT_BY_QUERY)["s.wsdl"].replace(binding.encode(), b'type="t:Elsewhere"')
+    with pytest.raises(
+        ContractUnsupported,
+        match=r"\As\.wsdl:\d+ imports http://a\.example/abstract\?wsdl=1, .*add the WSDL of .* urn:abstract; ",
+    ) as caught:
+        wsdl.compile({"s.wsdl": text}, "s.wsdl")
+    assert caught.value.reason.count("wsdl=1") == 1
+
+
 def test_documentation_of_operations_is_surveyed() -> None:
     documented = wsdls.OPERATION.replace(
         'name="Op">', 'name="Op"><wsdl:documentation>\n  Finds\n  a person. </wsdl:documentation>'
