@@ -1,4 +1,7 @@
-"""The contracts to compare: a file, a contract's or an adapter's folder, or a version of an agency as `din-reg/v1`."""
+"""The contracts to compare: a file, a contract's or an adapter's folder, or a version of an agency as `din-reg/v1`.
+
+A version that is not checked in is read from the register.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,12 @@ from typing import Final
 from adapters import manifest as manifests
 from adapters.manifest import Manifest
 from adapters.placing import placed
+from adapters.registration import bundle as bundles
+from adapters.registration import inventory, record
 from adapters.scaffolding.source import from_openapi, with_imports
-from esb.errors import ConfigurationError
+from esb.errors import ConfigurationError, RoutesInvalid
+from esb.journal import registrations
+from esb.journal.rows import RegistrationRow
 from esb.settings import Settings
 
 _OPENAPI: Final = (".yaml", ".yml", ".json")
@@ -42,13 +49,45 @@ def side_of(name: str, settings: Settings) -> Side:
     version = Path(settings.schemas) / "agencies" / name
     folder = path if path.is_dir() else version
     if not folder.is_dir():
+        side = _registered(name, settings)
+        if side is not None:
+            return side
         raise ConfigurationError(f"{name} is neither a file, a folder nor a version of an agency, as din-reg/v1")
     return _folder(folder, settings)
 
 
 def _adapter(name: str, settings: Settings) -> Side:
     with placed(settings, name) as there:
-        manifest, bundle = there.manifest, there.files()
+        return _of_manifest(name, there.manifest, there.files())
+
+
+def _registered(name: str, settings: Settings) -> Side | None:
+    """A version as `students/v2` that lies in the register alone."""
+    agency, _, version = name.partition("/")
+
+    def wanted(documents: Mapping[str, RegistrationRow]) -> list[str]:
+        return [] if agency not in documents else _bundles_of(documents[agency], version)
+
+    stored = registrations.load(
+        settings.database_url, Path(settings.home), owner=f"{settings.node}/operator", wanted=wanted
+    )
+    if agency not in stored.documents:
+        return None
+    for sha256 in _bundles_of(stored.documents[agency], version):
+        bundle = bundles.read(stored.bundles[sha256])
+        manifest, found = inventory.manifest_of(bundle, agency, version)
+        if manifest is None:
+            raise RoutesInvalid(found)
+        return _of_manifest(name, manifest, bundle.contract)
+    return None
+
+
+def _bundles_of(row: RegistrationRow, version: str) -> list[str]:
+    versions = record.decode(row.document).versions
+    return [versions[version].bundle_sha256] if version in versions else []
+
+
+def _of_manifest(name: str, manifest: Manifest, bundle: Mapping[str, bytes]) -> Side:
     entry = manifest.contract.file
     kind = {"soap": "wsdl", "rest": "openapi", "xml": "xsd"}[manifest.kind.value]
     return Side(name=name, kind=kind, entry=entry, bundle=bundle, manifest=manifest)

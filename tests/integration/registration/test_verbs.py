@@ -67,6 +67,18 @@ def test_a_bundle_signed_elsewhere_is_submitted_listed_and_shown_with_who_and_wh
     assert (origins["limits.rate_per_s"], origins["endpoint.live"]) == ("adapter.yaml", "default")
 
 
+def test_versions_that_only_the_register_has_are_compared(settings: Settings, team: Team) -> None:
+    change = ('<xs:element name="Surname"', '<xs:element name="Extra" type="xs:string"/><xs:element name="Surname"')
+    for version, changes in (("v2", ()), ("v3", (change,))):
+        folder = team.adapter(version, *changes, file=XSD if changes else "adapter.yaml")
+        done = adapters(settings, "submit", str(folder), "--key", str(team.key_file), "--reason", "x")
+        assert done.returncode == 0, done.stderr
+    assert "no difference" in adapters(settings, "diff", f"{AGENCY}/v1", f"{AGENCY}/v2").stdout
+    changed = adapters(settings, "diff", f"{AGENCY}/v2", f"{AGENCY}/v3")
+    assert "Person/Extra: added, required" in changed.stdout
+    bad(adapters(settings, "diff", f"{AGENCY}/v2", f"{AGENCY}/v9"), 1, "neither a file, a folder nor a version")
+
+
 def test_who_acts_is_the_account_and_not_what_the_environment_says(settings: Settings, team: Team) -> None:
     edit(Path(settings.routes), ("\ngrants:", "\noperators:\n  boss: {may: [submit]}\n\ngrants:"))
     before = {name: os.environ.get(name) for name in ("USER", "LOGNAME")}
