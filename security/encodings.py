@@ -42,18 +42,25 @@ def in_utf8(document: bytes, content_type: str = "") -> bytes:
     charset = _charset_of(content_type)
     if charset in _UTF_8 and document.startswith(b"<") and not document.startswith((b"<?", b"<\x00")):
         return document
-    mark = next((name for start, name in _MARKS if document.startswith(start)), "")
+    mark = "" if document.startswith(b"<?xml") else _mark_of(document)
     found = _DECLARED.match(document)
     declared = mark or (_named(found.group(1).decode()) if found else "")
-    if charset and declared and _codec(charset) != _codec(declared):
+    if charset and declared and charset != declared and _codec(charset) != _codec(declared):
         raise XmlRefused(f"Content-Type says {charset} and the document another encoding")
     encoding = declared or charset
+    if encoding == "utf-16" and not mark:
+        # As .NET's StringWriter declares it, whatever the bytes become afterwards.
+        raise XmlRefused("document is not utf-16, though it says so")
     if encoding in _UTF_8 or not (mark or _OF_BYTES.fullmatch(encoding)):
         return document
     if not declared and not document.isascii() and _is_utf8(document):
         # Servers put their own default into the header. Read by it, each letter of the alphabet would become two.
         raise XmlRefused(f"Content-Type says {encoding} and the document is UTF-8")
     return _decoded(document, encoding)
+
+
+def _mark_of(document: bytes) -> str:
+    return next((name for start, name in _MARKS if document.startswith(start)), "")
 
 
 def _decoded(document: bytes, encoding: str) -> bytes:
