@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from adapters.contract_headers import KEY as HEADERS
 from adapters.identifiers import GOOD_FIN, Leaf, accepts, kinds, leaves, scheme_of, snake
+from adapters.placeholders import PLACEHOLDER
 from esb.ports import FieldShape
 from esb.routes.envelope import SAMPLE_VALUES
 from esb.routes.shapes import dereferenced, property_names, property_of
@@ -21,6 +22,13 @@ _MAX_DEPTH: Final = 4
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SUBJECT: Final = "subject.value"
 _CODE: Final = re.compile(r"(result|response|return|status|error|netice|cavab)_?(code|status|kod)?|code|kod")
+_SECRET: Final = re.compile(
+    r"((user|client|service|auth|access|api|session|security|bearer|system|x)_)*(pass|passwd|password|pwd|parol|sifre|secret|token"
+    r"|api_?key|access_?key|secret_?key|authorization)(_?(key|value|hash|text))?"
+)
+_USER: Final = re.compile(
+    r"((client|service|auth|system)_)?(user|login|user_?name|user_?id|client_?id|istifadeci(_adi)?)"
+)
 _NONE: Final = re.compile(r"not.?found|no.?(data|record)|404", re.IGNORECASE)
 _WIDTH: Final = 100
 _ABOUT_XML: Final = "@xsi:"
@@ -32,7 +40,8 @@ class Mapped:
     """What a route would say.
 
     `scheme`: of the subject, None where nothing seems to name one. `sample`: the portal's request for the contract's
-    sample. `not_found`: guesses, likeliest first.
+    sample. `not_found`: guesses, likeliest first. `credentials`: paths that are left out, as they hold what the agency
+    gave to the bus; no portal has it.
     """
 
     request: Mapping[str, str]
@@ -40,17 +49,24 @@ class Mapped:
     scheme: str | None
     sample: Mapping[str, Any]
     not_found: tuple[str, ...]
+    credentials: tuple[str, ...] = ()
 
 
 def mapped(shape: FieldShape) -> Mapped:
     """The mapping of an operation with this shape."""
     request_schema, reply_schema = dereferenced(shape.request_schema), dereferenced(shape.reply_schema)
-    found = list(leaves(request_schema))
+    every = list(leaves(request_schema))
+    credentials = [leaf for leaf in every if _is_credential(leaf, every)]
+    found = [leaf for leaf in every if leaf not in credentials]
     subject = subject_of(found)
     names = _distinct(leaf.name for leaf in found)
     request = {
         leaf.path: _SUBJECT if leaf is subject else f"parameters.{name}"
         for leaf, name in zip(found, names, strict=True)
+    } | {
+        leaf.path: _stand_in(leaf, shape.request_sample)
+        for leaf in credentials
+        if leaf.required or _is_needed(leaf, found, request_schema)
     }
     return Mapped(
         request=request,
@@ -58,6 +74,7 @@ def mapped(shape: FieldShape) -> Mapped:
         scheme=None if subject is None else scheme_of(subject.name, subject.schema),
         sample=_sample(shape.request_sample, found, names, subject),
         not_found=tuple(_not_found(reply_schema)),
+        credentials=tuple(leaf.path for leaf in credentials),
     )
 
 
@@ -65,6 +82,29 @@ def subject_of(found: Sequence[Leaf]) -> Leaf | None:
     """The field that says about whom the question is."""
     naming = [leaf for leaf in found if scheme_of(leaf.name, leaf.schema)]
     return next((leaf for leaf in naming if leaf.required), next(iter(naming), None))
+
+
+def _is_credential(leaf: Leaf, every: Sequence[Leaf]) -> bool:
+    """Whether a field seems to hold a secret, or the name of a user whose password stands beside it."""
+    if _SECRET.fullmatch(snake(leaf.name)):
+        return True
+    beside = [snake(other.name) for other in every if other.names[:-1] == leaf.names[:-1]]
+    return bool(_USER.fullmatch(snake(leaf.name))) and any(map(_SECRET.fullmatch, beside))
+
+
+def _is_needed(leaf: Leaf, found: Sequence[Leaf], schema: dict[str, Any]) -> bool:
+    """Whether something beside it is filled, which is not valid without it."""
+    for name in leaf.names[:-1]:
+        schema = property_of(schema, name)
+    above = leaf.names[:-1]
+    return leaf.names[-1] in schema.get("required", ()) and any(other.names[: len(above)] == above for other in found)
+
+
+def _stand_in(leaf: Leaf, sample: Mapping[str, Any]) -> str:
+    """A constant, where the contract wants something in the credential's place."""
+    if accepts(leaf.schema, PLACEHOLDER):
+        return f"'{PLACEHOLDER}'"
+    return f"`{json.dumps(_at(sample, leaf.names), ensure_ascii=True)}`"
 
 
 # --- request ---------------------------------------------------------------------------------------------

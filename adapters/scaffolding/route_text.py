@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
+from adapters.contract_headers import KEY as HEADERS
 from adapters.identifiers import snake
 from adapters.placeholders import PLACEHOLDER
 from adapters.scaffolding.mapping import Mapped
@@ -46,6 +47,8 @@ def _route(name: str, agency: str, operation: str, proposal: Mapped, title: str)
         yield "    # check: which field names the person or company that is asked about."
     else:
         yield "    # check: no field seems to name a person or company; all are taken from the parameters."
+    for path in proposal.credentials:
+        yield f"    # check: {path} seems to be a credential, which no caller brings; {_given(path)}"
     yield from _pairs("request", proposal.request)
     yield from _pairs("reply", proposal.reply)
     for guess in proposal.not_found:
@@ -53,6 +56,16 @@ def _route(name: str, agency: str, operation: str, proposal: Mapped, title: str)
     yield "    timeout_s: 5"
     yield "    # check: true when asking twice does nothing twice; then a failed question is asked again."
     yield "    idempotent: false"
+
+
+def _given(path: str) -> str:
+    """Where the bus has its own credential from."""
+    head, _, rest = path.partition(".")
+    if head != HEADERS or not rest:
+        return "ask the agency how the bus proves itself (authentication in adapter.yaml)."
+    part, _, name = rest.partition(".")
+    field = f"{{{name}: NAME}}" if name else "{...: NAME}"
+    return f"name it in adapter.yaml as soap_headers: {{{part}: {{secrets: {field}}}}}."
 
 
 def _pairs(section: str, pairs: Mapping[str, str]) -> Iterator[str]:
