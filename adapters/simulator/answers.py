@@ -44,9 +44,23 @@ def known_drafts(
     }
 
 
-def _checked(records: Register, name: str, key: str, draft: Callable[[str, AgencyReply], Draft]) -> Draft:
+def require_fitting(
+    records: Register, draft: Callable[[str, AgencyReply], Draft], sample: Callable[[str], Mapping[str, Any]]
+) -> None:
+    """What is said of keys that are not there fits the contract too, tried with the key of a sample of each request.
+
+    Raises:
+        ConfigurationError: names operation and field.
+    """
+    for name in records.operations:
+        _checked(records, name, records.key_of(name, sample(name)), draft, whom="whom nobody knows (`missing`)")
+
+
+def _checked(
+    records: Register, name: str, key: str, draft: Callable[[str, AgencyReply], Draft], *, whom: str = ""
+) -> Draft:
     try:
         return draft(name, records.answer(name, key))
     except ContractViolation as error:
-        place = f"{records.agency}: {name} for {key}"
+        place = f"{records.agency}: {name} for {whom or key}"
         raise ConfigurationError(f"{place}: {error.path or 'document'}: {error.reason}") from error

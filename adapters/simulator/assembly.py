@@ -18,6 +18,7 @@ from adapters.manifest_bridge import BridgeTerms
 from adapters.rest_contract import compile_operations
 from adapters.secrets import AgencySecrets
 from adapters.simulator import keys, later, provisions, register, samples
+from adapters.simulator.answers import require_fitting
 from adapters.simulator.bridge import BridgeDialect
 from adapters.simulator.dialect import Dialect
 from adapters.simulator.entrance import Entrance
@@ -145,8 +146,16 @@ def answers_of(agency: str, settings: Settings, home: Path | None = None) -> Soa
         gateway = None
         if manifest.shep is not None:
             gateway = ShepGateway(manifest.shep, AgencySecrets(home, agency) if home else None)
-        return SoapAnswers(wsdl=compiled, records=records, manifest=manifest, refers=refers, gateway=gateway)
-    return RestAnswers(operations=compile_operations(manifest, bundle), records=records)
+        soap = SoapAnswers(wsdl=compiled, records=records, manifest=manifest, refers=refers, gateway=gateway)
+        if _has_records(manifest, settings):
+            inputs = {name: operation.input for name, operation in compiled.operations.items()}
+            require_fitting(records, soap.draft, lambda name: compiled.contract.sample(inputs[name]))
+        return soap
+    operations = compile_operations(manifest, bundle)
+    rest = RestAnswers(operations=operations, records=records)
+    if _has_records(manifest, settings):
+        require_fitting(records, rest.draft, lambda name: operations[name].request_sample)
+    return rest
 
 
 def _bundle_of(manifest: Manifest, settings: Settings) -> dict[str, bytes]:
@@ -155,10 +164,17 @@ def _bundle_of(manifest: Manifest, settings: Settings) -> dict[str, bytes]:
 
 def _records_of(manifest: Manifest, bundle: Mapping[str, bytes], settings: Settings) -> Register:
     """The data file's, or where there is none, those that the contract alone gives."""
-    path = Path(settings.adapters) / manifest.agency / DATA_FILE
-    if path.exists():
-        return register.load(path)
+    if _has_records(manifest, settings):
+        return register.load(_data_file(manifest, settings))
     return samples.register_of(manifest.agency, read_contract(manifest, bundle))
+
+
+def _has_records(manifest: Manifest, settings: Settings) -> bool:
+    return _data_file(manifest, settings).exists()
+
+
+def _data_file(manifest: Manifest, settings: Settings) -> Path:
+    return Path(settings.adapters) / manifest.agency / DATA_FILE
 
 
 def simulated_port(agency: str, settings: Settings) -> int:

@@ -6,6 +6,7 @@ Every method is pure but for the replay store; none touches a socket.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -46,6 +47,12 @@ class Refusal(Exception):
         self.reason = reason
         self.http_status = http_status
         self.proof = proof
+
+
+def complain(text: str) -> None:
+    """A line for whoever runs the simulator, on stderr."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):

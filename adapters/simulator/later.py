@@ -7,9 +7,11 @@ agency that is started anew has forgotten them.
 from __future__ import annotations
 
 import asyncio
+import secrets
+import string
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -18,10 +20,10 @@ import msgspec
 
 from adapters.manifest_interaction import How, InteractionTerms, LaterTerms
 from adapters.simulator.behaviours import Kind
-from adapters.simulator.dialect import Chosen, Dialect, Draft, Incoming, Question, Refusal, Sealed
+from adapters.simulator.dialect import Chosen, Dialect, Draft, Incoming, Question, Refusal, Sealed, complain
 from adapters.simulator.files import FileAgency
 from adapters.simulator.register import AgencyReply, LaterRecords, Register
-from esb.errors import ConfigurationError
+from esb.errors import ConfigurationError, ContractViolation
 from esb.ports import Clock
 from security.httpsig import HttpSigner
 from security.wsse import SoapVersion, WsseSigner
@@ -29,6 +31,7 @@ from security.wsse import SoapVersion, WsseSigner
 TRIES = 40
 TRY_EVERY_S = 0.25
 _TIMEOUT_S = 10.0
+_LONGEST_REASON = 500
 _FIRST_ERROR = 400
 _NOT_FOUND = 404
 _FIRST_SERVER_ERROR = 500
@@ -150,16 +153,27 @@ class LaterDialect:
         reply = self._records.answer(question.operation, question.key)
         if not isinstance(reply.document, dict):
             return self._draft_of(question.operation, reply)
-        ticket = f"T-{uuid.uuid4().hex[:12]}"
+        ticket, draft = self._ticketed(question, reply, terms)
         after = self._rules(question.operation)
         ready_at = self._clock() + timedelta(milliseconds=after.after_ms)
-        self._accepted[ticket] = _Accepted(operation=question.operation, key=question.key, ready_at=ready_at)
+        self._accepted[str(ticket)] = _Accepted(operation=question.operation, key=question.key, ready_at=ready_at)
         if terms.how is How.PUSH:
             task = asyncio.get_running_loop().create_task(self._bring(ticket, terms, after))
             self._bringing.add(task)
             task.add_done_callback(self._bringing.discard)
-        document = with_value(reply.document, terms.ticket or "", ticket)
-        return self._draft_of(question.operation, msgspec.structs.replace(reply, document=document))
+        return draft
+
+    def _ticketed(self, question: Question, reply: AgencyReply, terms: LaterTerms) -> tuple[str | int, Draft]:
+        """A new ticket of the first form that the contract takes, and the receipt with it. Raises ContractViolation."""
+        assert isinstance(reply.document, dict)  # noqa: S101 - asked by the caller; this tells the type checker
+        refused = ContractViolation("takes no ticket that can be made up", path=terms.ticket or "")
+        for ticket in tickets(value_at(reply.document, terms.ticket or "")):
+            document = with_value(reply.document, terms.ticket or "", ticket)
+            try:
+                return ticket, self._draft_of(question.operation, msgspec.structs.replace(reply, document=document))
+            except ContractViolation as error:
+                refused = error
+        raise refused
 
     def _answer(self, question: Question) -> Draft:
         # The ticket is the key that is looked up, whatever the records call it.
@@ -176,14 +190,20 @@ class LaterDialect:
 
     # --- bringing ----------------------------------------------------------------------------------------
 
-    async def _bring(self, ticket: str, terms: LaterTerms, rules: LaterRecords) -> None:
+    async def _bring(self, ticket: str | int, terms: LaterTerms, rules: LaterRecords) -> None:
         await asyncio.sleep(rules.after_ms / 1000)
-        accepted = self._accepted[ticket]
+        accepted = self._accepted[str(ticket)]
         answer = self._records.answer(terms.answer or accepted.operation, accepted.key)
         if not isinstance(answer.document, dict):
             return
         document = with_value(answer.document, terms.key or "", ticket)
-        draft = self._draft_of(terms.answer or accepted.operation, msgspec.structs.replace(answer, document=document))
+        try:
+            draft = self._draft_of(
+                terms.answer or accepted.operation, msgspec.structs.replace(answer, document=document)
+            )
+        except ContractViolation as error:
+            self._complain(f"the answer does not fit the contract: {error.path or 'document'}: {error.reason}")
+            return
         for _ in range(rules.times):
             await self._deliver(draft.content)
 
@@ -196,16 +216,23 @@ class LaterDialect:
                 sealed = self._carrier.seal(content, url=url, now=self._clock())
                 try:
                     async with session.post(url, data=sealed.body, headers=sealed.headers) as response:
-                        await response.read()
-                except (OSError, aiohttp.ClientError, TimeoutError):
+                        said = await response.text(errors="replace")
+                except (OSError, aiohttp.ClientError, TimeoutError) as error:
+                    self._complain(f"not delivered to {url}: {str(error) or type(error).__name__}")
                     await asyncio.sleep(TRY_EVERY_S)
                     continue
                 self.said_back[response.status] += 1
                 if response.status < _FIRST_ERROR:
                     return
+                self._complain(
+                    f"not taken at {url}: HTTP {response.status}: {' '.join(said.split())[:_LONGEST_REASON]}"
+                )
                 if response.status < _FIRST_SERVER_ERROR and response.status != _NOT_FOUND:
                     return
                 await asyncio.sleep(TRY_EVERY_S)
+
+    def _complain(self, text: str) -> None:
+        complain(f"{self._records.agency}: {text}")
 
 
 def require_callback(terms: InteractionTerms, records: Register) -> None:
@@ -214,7 +241,30 @@ def require_callback(terms: InteractionTerms, records: Register) -> None:
         raise ConfigurationError(f"{records.agency}: the data file has no callback, the bus's address for answers")
 
 
-def with_value(document: Mapping[str, Any], path: str, value: str) -> dict[str, Any]:
+def tickets(sample: Any) -> Iterator[str | int]:
+    """New tickets of several forms: the house's own, a UUID, and two that are written as `sample` is."""
+    if isinstance(sample, int):
+        yield secrets.randbelow(9 * 10 ** (len(str(sample)) - 1)) + 10 ** (len(str(sample)) - 1)
+        return
+    yield f"T-{uuid.uuid4().hex[:12]}"
+    yield str(uuid.uuid4())
+    for kinds in ((string.digits,), (string.digits, string.ascii_uppercase, string.ascii_lowercase)):
+        yield "".join(_alike(letter, kinds) for letter in str(sample or ""))
+
+
+def _alike(letter: str, kinds: tuple[str, ...]) -> str:
+    return next((secrets.choice(kind) for kind in kinds if letter in kind), letter)
+
+
+def value_at(document: Mapping[str, Any], path: str) -> Any:
+    """What stands at a dotted path; None where there is nothing."""
+    found: Any = document
+    for name in path.split("."):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
+
+
+def with_value(document: Mapping[str, Any], path: str, value: str | int) -> dict[str, Any]:
     """The document with a value at a dotted path; what stood there goes."""
     name, _, rest = path.partition(".")
     if not rest:

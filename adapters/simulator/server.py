@@ -19,10 +19,10 @@ from aiohttp import web
 
 from adapters.simulator import assembly, control
 from adapters.simulator.behaviours import Behaviour, Conduct, Kind
-from adapters.simulator.dialect import Chosen, Dialect, Draft, Incoming, Refusal, Sealed
+from adapters.simulator.dialect import Chosen, Dialect, Draft, Incoming, Question, Refusal, Sealed, complain
 from adapters.simulator.entrance import Entrance
 from adapters.simulator.later import LaterDialect
-from esb.errors import EsbError, SettingInvalid
+from esb.errors import ContractViolation, EsbError, SettingInvalid
 from esb.ports import Clock
 from esb.settings import Settings
 
@@ -169,7 +169,16 @@ class Simulator:
             self.refusals[refusal.code] += 1
             return None, refusal.proof, self._dialect.draft_refusal(refusal)
         self.calls[question.operation, question.key] += 1
-        return question.key, question.proof, self._dialect.draft(question)
+        return question.key, question.proof, self._answer(question)
+
+    def _answer(self, question: Question) -> Draft:
+        try:
+            return self._dialect.draft(question)
+        except ContractViolation as error:
+            # The contract's own sample, or a key that fits the request and not the reply that repeats it.
+            reason = f"{question.operation}: {error.path or 'document'}: {error.reason}"
+            complain(f"{self.agency}: the record for this question does not fit the contract: {reason}")
+            return self._dialect.draft_refusal(Refusal("Server.Record", reason, proof=question.proof, http_status=500))
 
     def _seal(self, draft: Draft, proof: bytes, chosen: Chosen) -> Sealed:
         if Kind.REPLAY_PREVIOUS in chosen and self._previous is not None:

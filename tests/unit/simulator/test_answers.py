@@ -51,6 +51,12 @@ def changed(tmp_path: Path, agency: str, old: str, new: str) -> Settings:
         ("din-reg", "Sex: F", "Sex: X", "GetPersonByPin for 7TESTX1: Person/Sex"),
         ("mkr", "Principal: 95000.00", "Principal: 95000.001", r"GetCredits for 7TESTX1: Credits/Credit.*Principal"),
         ("tn-tm", 'level: "bakalavr"', 'level: "bachelor"', "GetDiploma for 7TESTX1: .*level"),
+        (
+            "din-reg",
+            'document: {ResultCode: "404", ',
+            "document: {",
+            r"GetPersonByPin for whom nobody knows.*ResultCode",
+        ),
         ("tn-tm", "http_status: 422", "http_status: 200", "GetDiploma for 7TESTXB"),
     ],
 )
