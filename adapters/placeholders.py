@@ -15,5 +15,5 @@ PLACEHOLDER_ADDRESS: Final = f"fill-in@agency{RESERVED}"
 
 
 def is_placeholder(text: str) -> bool:
-    """Whether a value is still to be given."""
-    return text.startswith(PLACEHOLDER) or text.endswith(RESERVED) or not text.strip()
+    """Whether a value, or a constant in a mapping, is still to be given."""
+    return text.lstrip("'").startswith(PLACEHOLDER) or text.endswith(RESERVED) or not text.strip()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from adapters.placeholders import is_placeholder
 from adapters.scaffolding.mapping import Mapped, mapped
 from adapters.scaffolding.route_text import routes_text
 from esb.ports import FieldShape
@@ -56,3 +57,4 @@ def test_a_credential_of_a_header_is_proposed_for_the_manifest() -> None:
 def test_a_credential_that_the_contract_requires_is_a_constant_to_be_replaced() -> None:
     proposal = proposed({"Pin": TEXT, "token": TEXT}, required=("Pin", "token"))
     assert proposal.request == {"Pin": "subject.value", "token": "'FILL IN'"}
+    assert is_placeholder(proposal.request["token"])
