@@ -13,7 +13,7 @@ import msgspec
 from adapters import agency_keys, rules
 from adapters.placing import Placed, placed
 from adapters.registration import bundle as bundles
-from adapters.registration import examination
+from adapters.registration import coverage, examination
 from esb.errors import ConfigurationError, RegistrationRefused, RoutesInvalid
 from esb.model import Finding, Severity
 from esb.ports import utc_now
@@ -45,6 +45,7 @@ def _findings(there: Placed, settings: Settings) -> Iterator[Finding]:
         if loaded is None:
             return
         yield from _of_routes(there)
+    yield from _named(coverage.uncovered(there.manifest, bundle, Path(settings.routes)), there)
     yield from _named(rules.findings(there.manifest, bundle.files, bundle.contract, keys=keys, now=utc_now()), there)
 
 

@@ -19,7 +19,7 @@ from adapters import manifest as manifests
 from adapters.agency_keys import AgencyKeys
 from adapters.manifest import Lifecycle, Manifest
 from adapters.manifest_fields import FIELDS
-from adapters.registration import acts, examination, inventory, overlay, permissions, signing
+from adapters.registration import acts, coverage, examination, inventory, overlay, permissions, signing
 from adapters.registration import bundle as bundles
 from adapters.registration import record as records
 from adapters.registration.bundle import Bundle
@@ -129,7 +129,11 @@ class Desk:
         def step(record: Record) -> tuple[Record, str]:
             return acts.promote(record, version, stage, pilot=pilot, at=self._clock())
 
-        return await self._do(_Act(name="promote", agency=agency, version=version, step=step, reason=reason))
+        done = await self._do(_Act(name="promote", agency=agency, version=version, step=step, reason=reason))
+        untested = (
+            await asyncio.to_thread(self._untested, agency, version, bundle) if stage is Lifecycle.CHECKED else ()
+        )
+        return msgspec.structs.replace(done, findings=(*untested, *done.findings))
 
     async def suspend(self, agency: str, version: str | None, *, reason: str) -> Done:
         """Call the version no more, for now; None: the only one there is. Raises RegistrationRefused."""
@@ -236,6 +240,11 @@ class Desk:
         if broken:
             told = "; ".join(f"{result.case.name}: {result.problems[0]}" for result in broken[:3])
             raise RegistrationRefused(f"{len(broken)} of {len(results)} golden cases fail: {told}")
+
+    def _untested(self, agency: str, version: str, bundle: Bundle) -> tuple[Finding, ...]:
+        """Blocks."""
+        manifest, _ = inventory.manifest_of(bundle, agency, version)
+        return () if manifest is None else tuple(coverage.uncovered(manifest, bundle, Path(self._settings.routes)))
 
     def _require_endpoint(self, record: Record, version: str, bundle: Bundle) -> None:
         manifest, _ = inventory.manifest_of(bundle, record.agency, version)
