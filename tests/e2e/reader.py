@@ -22,7 +22,8 @@ from tests.support.bus import free_port
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 FILE_NAME = re.compile(r"# (\w+\.py)\n")
 SERVICE = re.compile(
-    r"(?:\.venv/bin/)?(esb (?:demo --keep|adapters simulate|serve)|python \S+/vehicles\.py --port \d+)\b[^\n]*\n?"
+    r"(?:ESB_ENVIRONMENT=simulated )?(?:\.venv/bin/)?"
+    r"(esb (?:demo --keep|adapters simulate|serve)|python \S+/vehicles\.py --port \d+)\b[^\n]*\n?"
 )
 ENDPOINT = re.compile(r"(simulated: http://127\.0\.0\.1:)\d+")
 
@@ -142,7 +143,7 @@ class Reader:
         for other in [other for other in self._running if other == kind or "demo" in other]:
             self.stop(other)
         process = subprocess.Popen(
-            ["bash", "-c", f". ./environment; exec {text}"],
+            ["bash", "-c", f". ./environment; exec env {text}"],
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,
