@@ -46,6 +46,8 @@ class Explainer:
         self._simple = SimpleExplainer()
         self._complex: dict[int, ComplexShape] = {}
         self._choices: dict[str | int, dict[str, Type]] = {}
+        # A signature is kept as it stands where the W3C's own schema is, in which its types are mixed.
+        self._opaque = _OPAQUE & {split(str(each.name))[0] for each in schema.maps.types.values() if _is_mixed(each)}
         self._unfilled: list[tuple[ComplexShape, Any]] = []
         self._derived: defaultdict[str | int, list[Any]] = defaultdict(list)
         for xsd_type in filter(_may_be_chosen, schema.maps.types.values()):
@@ -151,8 +153,7 @@ class Explainer:
         shape = self._complex[id(xsd_type)] = ComplexShape(name=name, qname=xsd_type.name or "")
         shape.titles = titles_of(xsd_type) or Titles()
         shape.abstract = bool(xsd_type.abstract)
-        # A signature is kept as it stands: its types are mixed in the W3C's schema, and nobody maps its parts.
-        if xsd_type.name == _ANY_TYPE or split(shape.qname)[0] in _OPAQUE:
+        if xsd_type.name == _ANY_TYPE or split(shape.qname)[0] in self._opaque:
             shape.anything, shape.any_attribute = True, Wildcard(processing=Processing.LAX)
         if xsd_type.mixed and not shape.anything and not xsd_type.has_simple_content():
             shape.refusal = _MIXED.format(name=name)
@@ -192,6 +193,10 @@ _MIXED = (
     "{name} has mixed content (text between its elements), which has no faithful plain form;"
     " declare it without mixed, or as text"
 )
+
+
+def _is_mixed(xsd_type: Any) -> bool:
+    return xsd_type.is_complex() and bool(xsd_type.mixed)
 
 
 def _may_be_chosen(xsd_type: Any) -> bool:
