@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -32,6 +33,7 @@ def simulate(
     behaviour: Annotated[
         list[str] | None, typer.Option(help="Misbehaviour, as slow=2000 or fail-first=3; may be repeated.")
     ] = None,
+    as_json: JsonFlag = False,
 ) -> None:
     """Play agencies from their contracts until interrupted.
 
@@ -44,14 +46,21 @@ def simulate(
     from adapters.simulator import behaviours, launch  # noqa: PLC0415
 
     wanted = [behaviours.parse(text) for text in behaviour or ()]
+    announce = _announce_to_machines if as_json else launch.announce_to_people
     elsewhere = [name for name in agencies if not is_checked_in(settings, name)]
     if not elsewhere:
-        launch.run(agencies, settings=settings, port=port, behaviours=wanted)
+        launch.run(agencies, settings=settings, port=port, behaviours=wanted, announce=announce)
         return
     if len(agencies) > 1:
         fail("a folder is played alone; play it in a process of its own", code=2)
     with placed(settings, elsewhere[0]) as there:
-        launch.run([there.agency], settings=there.settings, port=port, behaviours=wanted)
+        launch.run([there.agency], settings=there.settings, port=port, behaviours=wanted, announce=announce)
+
+
+def _announce_to_machines(agency: str, what: str, url: str) -> None:
+    """A line of JSON for each thing that is ready."""
+    out.print(msgspec.json.encode({"agency": agency, what: url}).decode(), markup=False)
+    sys.stdout.flush()
 
 
 @app.command("test")

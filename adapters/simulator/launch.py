@@ -21,9 +21,13 @@ from adapters.simulator.server import Simulator
 from esb.errors import SettingInvalid
 from esb.settings import Settings
 
+Announce = Callable[[str, str, str], None]
+"""Told of an agency, of what of it is ready, and where."""
 
-def _write_line(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
+
+def announce_to_people(agency: str, what: str, url: str) -> None:
+    """A line for each thing that is ready."""
+    sys.stdout.write(f"{agency} {what} on {url}\n")
     sys.stdout.flush()
 
 
@@ -35,12 +39,12 @@ def run(
     port: int | None = None,
     behaviours: Iterable[Behaviour] = (),
     control: bool = True,
-    announce: Callable[[str], None] = _write_line,
+    announce: Announce = announce_to_people,
 ) -> None:
     """Serve until SIGINT or SIGTERM; blocking. Keys that are missing are made.
 
     `port` None: each agency at its own simulated endpoint; 0: any free port; else the first agency's, the next ones
-    follow it. `announce` gets `din-reg ready on http://…`, and with `control` also `din-reg control on http://…`.
+    follow it. `announce` gets `din-reg`, `ready`, `http://…`, and with `control` also `din-reg`, `control`, `http://…`.
 
     Raises:
         ConfigurationError, KeyUnavailable: as `Simulator.start`; agencies that were started are stopped. And before
@@ -78,7 +82,7 @@ async def _serve(
     port: int | None,
     behaviours: tuple[Behaviour, ...],
     control: bool,
-    announce: Callable[[str], None],
+    announce: Announce,
 ) -> None:
     stopping = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -95,9 +99,9 @@ async def _serve(
                 control=control,
             )
             running.append(simulator)
-            announce(f"{agency} ready on {simulator.url}")
+            announce(agency, "ready", simulator.url)
             if control:
-                announce(f"{agency} control on {simulator.control_url}")
+                announce(agency, "control", simulator.control_url)
         await stopping.wait()
     finally:
         for simulator in running:

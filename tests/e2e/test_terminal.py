@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import struct
 import subprocess
 import sys
@@ -44,8 +45,8 @@ def seen(*arguments: str) -> str:
 
 def test_table_that_fits_no_terminal_becomes_a_line_for_each_value() -> None:
     shown = seen("adapters", "list")
-    assert "\noperations      GetAddress, GetPersonByPin\n" in shown
-    assert "\nauthentication  wsse-x509\n" in shown
+    assert re.search("^operations +GetAddress, GetPersonByPin$", shown, re.MULTILINE)
+    assert re.search("^authentication +wsse-x509$", shown, re.MULTILINE)
 
 
 @pytest.mark.parametrize("verb", ["routes list", "callers list", "doctor --settings", "adapters test din-reg"])

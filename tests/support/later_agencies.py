@@ -6,12 +6,14 @@ their own. `LaterBus` is a bus that knows them.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -219,7 +221,7 @@ class LaterAgencies:
 
 
 def make(
-    home: Path, *, http: str, after_ms: int = 400, for_s: float = 30, times: int = 1, **others: Any
+    home: Path, *, http: str, after_ms: int = 400, for_s: float = 300, times: int = 1, **others: Any
 ) -> LaterAgencies:
     """The agencies, running, and the settings of a bus at `http` that knows them."""
     _write_contracts(home)
@@ -246,9 +248,11 @@ def ended(bus: LiveBus, message_id: str, *, within_s: float = 30) -> dict[str, A
     """The reply of an accepted question, once it is there."""
     give_up_s = time.monotonic() + within_s
     while time.monotonic() < give_up_s:
-        got = bus.message(message_id, wait_s=2)
-        if got.status == 200:
-            return got.reply
+        # A worker that is killed takes its connections with it; whoever asked asks again.
+        with contextlib.suppress(OSError, HTTPException):
+            got = bus.message(message_id, wait_s=2)
+            if got.status == 200:
+                return got.reply
     raise AssertionError(f"{message_id} was not answered within {within_s} s")
 
 

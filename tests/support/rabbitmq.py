@@ -90,6 +90,9 @@ class RabbitNode:
         """Let the broker keep its connections and say nothing any more, as a hung disk would."""
         assert self._server is not None
         os.killpg(self._server.pid, signal.SIGSTOP)
+        # A busy machine takes its time to stop every thread of the group.
+        while not all(map(_is_stopped, _threads_of_group(self._server.pid))):
+            time.sleep(0.01)
 
     def thaw(self) -> None:
         """End `freeze`."""
@@ -363,3 +366,21 @@ def _wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
                 return
         time.sleep(0.05)
     raise AssertionError(f"nothing listens on port {port} after {START_S} s")
+
+
+def _threads_of_group(group: int) -> list[Path]:
+    """The folders under /proc of every thread of a process group."""
+    threads: list[Path] = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.getpgid(int(process.name)) == group:
+                threads += process.glob("task/[0-9]*")
+    return threads
+
+
+def _is_stopped(thread: Path) -> bool:
+    try:
+        state = (thread / "stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return state in {"T", "Z"}

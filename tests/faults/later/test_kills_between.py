@@ -126,7 +126,7 @@ async def test_answer_that_was_acknowledged_before_the_bus_died_is_given_after_i
 @pytest.mark.parametrize("place", [600_000], indirect=True)
 async def test_wait_that_ended_while_the_bus_was_down_ends_when_it_is_back(place: Place) -> None:
     manifest = Path(place.later.settings.adapters) / "pay-poll" / "adapter.yaml"
-    manifest.write_text(manifest.read_text("utf-8").replace("for_s: 30", "for_s: 1.5"), "utf-8")
+    manifest.write_text(manifest.read_text("utf-8").replace("for_s: 300", "for_s: 1.5"), "utf-8")
     bus = place.serve()
     message_id = asked(bus, "payout.poll", "7TESTAC")
     bus.kill()
@@ -154,7 +154,7 @@ async def test_bus_killed_again_and_again_gives_every_answer_once(place: Place) 
             _kill_one_worker(bus)
 
     for message_id, (route, fin) in accepted.items():
-        reply = ended(bus, message_id, within_s=60)
+        reply = ended(bus, message_id, within_s=100)
         assert (reply["status"], reply["data"]) == ("OK", {"decision": f"GRANTED-{fin[-2:]}"}), (route, reply)
     for agency, operation in (("pay-poll", "SubmitPayout"), ("pay-push", "SubmitPayout")):
         assert set((await place.later.agencies.calls(agency))[operation].values()) == {1}, agency

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ from esb.settings import Settings
 from tests.support.agencies import ROOT
 from tests.support.register import Team, team_of
 
-AT = datetime.now(UTC)
+# Tests are collected long before they run: a certificate that is made then must be valid at this moment.
+AT = datetime.now(UTC) + timedelta(hours=1)
 AGENCY = AgencyCode("din-reg")
 
 
